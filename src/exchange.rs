@@ -1,0 +1,335 @@
+//! The one vocabulary: what happened between an integration and a CRM.
+//!
+//! An [`Exchange`] is raw: it holds paths, headers and bodies as they crossed the wire. It is neither `Serialize` nor
+//! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
+
+pub mod record;
+pub mod redact;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+use std::sync::Arc;
+
+/// What started the exchange. Alert rules read `proxy` and `replay` unless they say otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A caller's request routed through the proxy.
+    Proxy,
+    /// A webhook accepted from a CRM.
+    Webhook,
+    /// A webhook handed on to its receiver.
+    Delivery,
+    /// A stored request sent again.
+    Replay,
+    /// A synthetic probe.
+    Probe,
+    /// A read made by reconciliation.
+    Reconcile,
+}
+
+impl Kind {
+    /// The word used in logs and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
+            Self::Replay => "replay",
+            Self::Probe => "probe",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+/// Which way the call went, seen from the company.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// To the CRM.
+    Outbound,
+    /// From the CRM (a webhook).
+    Inbound,
+}
+
+impl Direction {
+    /// The word used in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+        }
+    }
+}
+
+/// The meaning of an exchange's end, judged by the answer's content where the profile knows it, not by status alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Everything asked for was done.
+    Ok,
+    /// The CRM refused the request's content (4xx, or an error inside a 2xx).
+    ClientError,
+    /// The credential was missing, wrong, expired or lacked a right.
+    Auth,
+    /// The CRM's quota refused it, whatever the status said.
+    RateLimited,
+    /// The CRM failed (5xx, an inner 5xx, or an answer that is not its API).
+    VendorError,
+    /// Some items of a batch were done and some were not.
+    Partial,
+    /// No answer in time.
+    Timeout,
+    /// The CRM could not be reached, or the connection broke.
+    Network,
+    /// The caller left before the answer was complete.
+    ClientClosed,
+    /// Vigie itself refused or failed.
+    AgentError,
+    /// The meaning could not be judged (dropped, too large, unreadable). Never counted as a success.
+    Unclassified,
+}
+
+impl Outcome {
+    /// Every outcome, in the order used for pre-created series.
+    pub const ALL: [Self; 11] = [
+        Self::Ok,
+        Self::ClientError,
+        Self::Auth,
+        Self::RateLimited,
+        Self::VendorError,
+        Self::Partial,
+        Self::Timeout,
+        Self::Network,
+        Self::ClientClosed,
+        Self::AgentError,
+        Self::Unclassified,
+    ];
+
+    /// The word used as metric label, log field and in filters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ClientError => "client_error",
+            Self::Auth => "auth",
+            Self::RateLimited => "rate_limited",
+            Self::VendorError => "vendor_error",
+            Self::Partial => "partial",
+            Self::Timeout => "timeout",
+            Self::Network => "network",
+            Self::ClientClosed => "client_closed",
+            Self::AgentError => "agent_error",
+            Self::Unclassified => "unclassified",
+        }
+    }
+
+    /// The outcome named by `word`, if there is one.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.as_str() == word)
+    }
+}
+
+/// An answer that Vigie made itself, in place of the CRM's. Its word is sent as `x-vigie-error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AgentError {
+    /// The request is malformed or ambiguous.
+    BadRequest,
+    /// CONNECT or another form of target that a reverse proxy does not serve.
+    UnsupportedTarget,
+    /// `Host` is missing, doubled, malformed or contradicts the target.
+    BadHost,
+    /// No upstream answers for this path.
+    NoUpstream,
+    /// The caller's token is missing or unknown where one is required.
+    CallerUnauthenticated,
+    /// The upstream's name did not resolve.
+    Dns,
+    /// The upstream refused or dropped the connection.
+    Connect,
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    Tls,
+    /// No answer head in time.
+    HeadTimeout,
+    /// The body stood still for too long, in either direction.
+    IdleTimeout,
+    /// The upstream closed or reset the connection before the answer was complete.
+    UpstreamClosed,
+    /// The upstream's answer is not valid HTTP.
+    BadAnswer,
+    /// Vigie is shutting down.
+    Draining,
+}
+
+impl AgentError {
+    /// The word sent as `x-vigie-error` and logged as `error_kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::UnsupportedTarget => "unsupported_target",
+            Self::BadHost => "bad_host",
+            Self::NoUpstream => "no_upstream",
+            Self::CallerUnauthenticated => "caller_unauthenticated",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::HeadTimeout => "head_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::UpstreamClosed => "upstream_closed",
+            Self::BadAnswer => "bad_answer",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// The outcome of an exchange that ended with this error.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => Outcome::Network,
+            Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout => Outcome::Timeout,
+            _ => Outcome::AgentError,
+        }
+    }
+}
+
+/// Where an exchange belongs: the labels its metrics carry. Made once per (integration, upstream, route) and shared.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Process-wide number, so that later stages can keep their handles in a table.
+    pub id: u32,
+    /// The integration's configured name, or `unknown`.
+    pub integration: Arc<str>,
+    /// The integration's display name, logged as `system`.
+    pub system: Arc<str>,
+    /// The upstream's configured name.
+    pub upstream: Arc<str>,
+    /// The templated route: never a raw id.
+    pub route: Arc<str>,
+}
+
+/// A bounded copy of a body, for classification.
+#[derive(Default, Clone)]
+pub struct CapturedBody {
+    /// The first bytes as they crossed the wire (still content-encoded).
+    pub bytes: Vec<u8>,
+    /// True when the body went on beyond the copy.
+    pub truncated: bool,
+    /// True when the body's end was seen.
+    pub complete: bool,
+}
+
+/// One side of an exchange.
+#[derive(Default, Clone)]
+pub struct Message {
+    /// Only the headers that the profile and the masking allow-list name.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Bytes of the body as sent, whether copied or not.
+    pub body_bytes: u64,
+    /// The bounded copy.
+    pub body: CapturedBody,
+}
+
+impl Message {
+    /// The first value of a captured header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok())
+    }
+}
+
+/// W3C trace context of one exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Trace id, never zero.
+    pub trace_id: u128,
+    /// The caller's span, if it sent a valid `traceparent`.
+    pub parent: Option<u64>,
+    /// Vigie's SERVER span.
+    pub server_span: u64,
+    /// Whether the spans are kept because of the parent's decision or the ratio.
+    pub sampled: bool,
+}
+
+/// How a new connection's time was spent; absent for a reused one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectTimes {
+    /// Name resolution, microseconds.
+    pub dns_us: u32,
+    /// TCP connect, microseconds.
+    pub tcp_us: u32,
+    /// TLS handshake, microseconds; 0 for plain text.
+    pub tls_us: u32,
+}
+
+/// One request on the wire.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The CLIENT span's id, also sent in `traceparent`.
+    pub span: u64,
+    /// Start, microseconds after the exchange's start.
+    pub start_us: u64,
+    /// Request sent to answer head, microseconds; for a failure, the time until it was known.
+    pub upstream_us: u64,
+    /// The upstream's status, when an answer head came.
+    pub status: Option<u16>,
+    /// Why there was no (complete) answer.
+    pub error: Option<AgentError>,
+    /// Present when a connection had to be opened.
+    pub connect: Option<ConnectTimes>,
+    /// Negotiated version towards the upstream: `1.1` or `2`.
+    pub http_version: &'static str,
+}
+
+/// Raw facts of one exchange, as seen by whoever carried it out.
+pub struct Exchange {
+    /// Labels.
+    pub place: Arc<Place>,
+    /// What started it.
+    pub kind: Kind,
+    /// Which way it went.
+    pub direction: Direction,
+    /// When the request head was read: microseconds since the Unix epoch, wall clock.
+    pub started_us: i64,
+    /// When the answer's head arrived, on the agent's monotonic clock, microseconds: the window it counts in.
+    pub head_at_us: u64,
+    /// The request's method.
+    pub method: Method,
+    /// The request's target as forwarded (path and query, raw).
+    pub target: Uri,
+    /// The status the caller got; 0 when it left before one was sent.
+    pub status: u16,
+    /// Set when the caller's answer was made by Vigie, or the CRM's broke off.
+    pub error: Option<AgentError>,
+    /// The caller left before the answer was complete.
+    pub client_closed: bool,
+    /// Request head read to last byte handed to the caller, microseconds.
+    pub total_us: u64,
+    /// Vigie's own share of the time to the answer's head, microseconds.
+    pub overhead_us: u64,
+    /// The request.
+    pub request: Message,
+    /// The answer.
+    pub response: Message,
+    /// One per transaction; safe to log by construction.
+    pub correlation_id: redact::Masked,
+    /// Trace context.
+    pub trace: Trace,
+    /// Requests on the wire, oldest first; empty when Vigie refused before sending.
+    pub attempts: Vec<Attempt>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_own_word_and_parses_back() {
+        for outcome in Outcome::ALL {
+            assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
+        }
+        assert_eq!(Outcome::parse("success"), None);
+    }
+
+    #[test]
+    fn only_transport_failures_blame_the_network() {
+        assert_eq!(AgentError::Dns.outcome(), Outcome::Network);
+        assert_eq!(AgentError::HeadTimeout.outcome(), Outcome::Timeout);
+        assert_eq!(AgentError::BadHost.outcome(), Outcome::AgentError);
+    }
+}

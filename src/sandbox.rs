@@ -1,0 +1,1 @@
+//! A CRM and an ERP to try everything against, with faults on demand.

@@ -1,0 +1,82 @@
+//! What is known of one CRM endpoint that calls are forwarded to.
+
+use crate::vendors::Profile;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One upstream, resolved.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name used in labels.
+    pub name: Arc<str>,
+    /// The vendor's profile.
+    pub profile: Arc<Profile>,
+    /// True for `https`.
+    pub tls: bool,
+    /// Host to connect to and to send as `Host`.
+    pub host: String,
+    /// Port to connect to.
+    pub port: u16,
+    /// Path put before the caller's path; empty or starting with `/`, no trailing `/`.
+    pub base_path: String,
+    /// Requests whose path starts with this prefix come here, and the prefix is stripped; `None` for the only upstream or a pinned listener.
+    pub path_prefix: Option<String>,
+    /// Private CA bundle (PEM) trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Which HTTP versions to speak to it.
+    pub http: HttpVersion,
+    /// Time-outs.
+    pub timeouts: Timeouts,
+    /// Idle connections kept per worker.
+    pub max_idle_per_worker: usize,
+    /// The limit to count against where the vendor tells none.
+    pub quota: Option<DeclaredQuota>,
+}
+
+impl Config {
+    /// `host`, or `host:port` when the port is not the scheme's default: the value of `Host`.
+    pub fn authority(&self) -> String {
+        let default = if self.tls { 443 } else { 80 };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == default { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// HTTP versions offered to the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum HttpVersion {
+    /// Over TLS whatever ALPN agrees on, HTTP/2 preferred; in plain text HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only (with prior knowledge in plain text).
+    Http2,
+}
+
+/// Time-outs towards an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name resolution, TCP and TLS together.
+    pub connect: Duration,
+    /// Request sent to answer head.
+    pub head: Duration,
+    /// Longest standstill of a body, in either direction.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), head: Duration::from_secs(60), idle: Duration::from_secs(60) }
+    }
+}
+
+/// A quota the operator knows from the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredQuota {
+    /// Calls per window.
+    pub limit: u64,
+    /// Window length.
+    pub window: Duration,
+}
