@@ -1,1 +1,219 @@
-//! app
+//! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
+
+mod rebuild;
+
+use crate::clock::Clock;
+use crate::config::{Config, KeySource};
+use crate::exchange::redact::{MaskKey, Masker, Policy};
+use crate::history::{self, History};
+use crate::quota::Quotas;
+use crate::recorder::{self, Callers, Knowledge, Outputs, Recorder};
+use crate::telemetry::metrics::{Metrics, Options};
+use crate::telemetry::otlp::Spans;
+use crate::telemetry::sink::LogSinks;
+use crate::vendors::Profile;
+use crate::{admin, proxy};
+use anyhow::Context;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long log, history and spans may take to write what is left, each.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// File in the data directory that tells where the agent listens, for scripts that let it choose free ports.
+const ADDRESSES: &str = "addresses.json";
+
+/// Where the agent listens.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Addresses {
+    /// The proxy's listeners.
+    pub proxy: Vec<SocketAddr>,
+    /// The read side.
+    pub admin: SocketAddr,
+}
+
+/// The running agent.
+pub struct App {
+    addresses: Addresses,
+    proxy: proxy::Running,
+    state: Arc<admin::State>,
+    queue: recorder::Handle,
+    recorder: JoinHandle<()>,
+    log: LogSinks,
+    history: Option<History>,
+    spans: Option<Spans>,
+    stop_admin: CancellationToken,
+}
+
+impl App {
+    /// Builds and starts everything. Listeners are bound before anything is served.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        raise_file_limit();
+        make_data_dir(&config.data_dir)?;
+        let masker = Arc::new(masker(&config)?);
+        let clock = Clock::system();
+        let metrics = metrics(&config, &clock);
+        let queue = recorder::Handle::new(config.proxy.workers, config.recorder.clone(), Arc::clone(&metrics));
+        let quotas = Arc::new(Quotas::new(&config.upstreams));
+        let callers = Arc::new(Callers::default());
+
+        let log = LogSinks::start(&config.telemetry.log).context("the exchange log cannot be started")?;
+        let history = open_history(&config.history, &clock)?;
+        let runtime = tokio::runtime::Handle::current();
+        let spans = Spans::start(&config.telemetry.traces, Arc::clone(&metrics), runtime)?;
+        rebuild::windows(&config.history, &metrics, &clock);
+
+        let recorder = Recorder {
+            queue: queue.clone(),
+            outputs: Outputs {
+                metrics: Arc::clone(&metrics),
+                quotas: Arc::clone(&quotas),
+                callers: Arc::clone(&callers),
+                log: log.clone(),
+                history: history.clone(),
+                spans: spans.clone(),
+            },
+            knowledge: knowledge(&config)?,
+            ignorance: ignorance()?,
+            masker: Arc::clone(&masker),
+            capture: config.recorder.capture,
+            keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,
+            clock: clock.clone(),
+        };
+        let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?;
+
+        let admin_listener = TcpListener::bind(config.admin.address)
+            .await
+            .with_context(|| format!("cannot listen on {} (admin.address)", config.admin.address))?;
+        let surroundings = proxy::Surroundings {
+            metrics: Arc::clone(&metrics),
+            recorder: queue.clone(),
+            clock: clock.clone(),
+            fingerprint_key: masker.derive_key("caller fingerprints"),
+            max_routes: config.telemetry.caps.routes,
+        };
+        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await?;
+
+        let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
+        let state = Arc::new(admin::State {
+            config: config.admin.clone(),
+            metrics,
+            recorder: queue.clone(),
+            quotas,
+            callers,
+            history_dir: config.history.enabled.then(|| config.history.dir.clone()),
+            losses: admin::Losses::new(history.as_ref(), &log),
+            proxy: addresses.proxy.clone(),
+            workers: config.proxy.workers,
+            clock,
+            ready: AtomicBool::new(true),
+        });
+        let stop_admin = CancellationToken::new();
+        tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
+        write_addresses(&config.data_dir, &addresses)?;
+        Ok(Self { addresses, proxy, state, queue, recorder, log, history, spans, stop_admin })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Stops accepting, lets running exchanges finish, writes out what was recorded. Gives the number of exchanges cut.
+    pub async fn drain(self) -> usize {
+        self.state.ready.store(false, Ordering::Relaxed);
+        let cut = self.proxy.drain().await;
+        self.queue.close();
+        let (recorder, log, history) = (self.recorder, self.log, self.history);
+        let written = tokio::task::spawn_blocking(move || {
+            let recorded = recorder.join().is_ok();
+            let logged = log.shutdown(FLUSH);
+            let stored = history.is_none_or(|h| h.shutdown(FLUSH));
+            recorded && logged && stored
+        });
+        if !written.await.unwrap_or(false) {
+            tracing::warn!("not everything recorded could be written before the end");
+        }
+        if let Some(spans) = self.spans {
+            spans.shutdown(FLUSH).await;
+        }
+        self.stop_admin.cancel();
+        cut
+    }
+}
+
+/// Each connection takes two descriptors; the usual soft limit of 1,024 ends at 500 callers.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit on open files could not be raised");
+    }
+}
+
+fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("data_dir {} cannot be made", dir.display()))
+}
+
+fn masker(config: &Config) -> anyhow::Result<Masker> {
+    let version = config.masking.key_version;
+    let key = match &config.masking.key {
+        KeySource::Given(secret) => MaskKey::from_secret(version, secret)?,
+        KeySource::File(path) => MaskKey::load_or_create(version, path)
+            .with_context(|| format!("the masking key in {} cannot be used", path.display()))?,
+    };
+    Ok(Masker::new(key))
+}
+
+fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
+    let upstreams: Vec<_> = config.upstreams.iter().map(|u| Arc::clone(&u.name)).collect();
+    let integrations: Vec<_> = config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect();
+    Metrics::new(Options {
+        upstreams: &upstreams,
+        integrations: &integrations,
+        caps: config.telemetry.caps,
+        workers: config.proxy.workers,
+        clock: clock.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("VIGIE_COMMIT").unwrap_or("unknown"),
+    })
+}
+
+fn open_history(config: &history::Config, clock: &Clock) -> anyhow::Result<Option<History>> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    let (history, _) = History::open(config, clock.clone(), history::Counters::default())?;
+    Ok(Some(history))
+}
+
+fn knowledge(config: &Config) -> anyhow::Result<HashMap<Arc<str>, Knowledge>> {
+    config.upstreams.iter().map(|u| Ok((Arc::clone(&u.name), know(Arc::clone(&u.profile))?))).collect()
+}
+
+fn know(profile: Arc<Profile>) -> anyhow::Result<Knowledge> {
+    let policy = Policy::new(&profile.policy()).map_err(|errors| {
+        let list: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the field lists of profile {} are wrong: {}", profile.name(), list.join("; "))
+    })?;
+    Ok(Knowledge { profile, policy: Arc::new(policy) })
+}
+
+fn ignorance() -> anyhow::Result<Knowledge> {
+    know(Profile::builtin("generic").context("the generic profile is missing")?)
+}
+
+fn write_addresses(dir: &Path, addresses: &Addresses) -> anyhow::Result<()> {
+    // Renamed into place, so that a reader never sees half of it.
+    let temporary = dir.join(format!("{ADDRESSES}.new"));
+    std::fs::write(&temporary, serde_json::to_vec(addresses)?)?;
+    std::fs::rename(temporary, dir.join(ADDRESSES))?;
+    Ok(())
+}

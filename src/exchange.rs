@@ -154,8 +154,8 @@ pub enum AgentError {
     UpstreamClosed,
     /// The upstream's answer is not valid HTTP.
     BadAnswer,
-    /// Vigie is shutting down.
-    Draining,
+    /// Vigie failed in a way it should not have.
+    Internal,
 }
 
 impl AgentError {
@@ -175,7 +175,21 @@ impl AgentError {
             Self::IdleTimeout => "idle_timeout",
             Self::UpstreamClosed => "upstream_closed",
             Self::BadAnswer => "bad_answer",
-            Self::Draining => "draining",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The status of the answer that Vigie makes for it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::BadHost => 400,
+            Self::UnsupportedTarget => 405,
+            Self::NoUpstream => 404,
+            Self::CallerUnauthenticated => 401,
+            Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => 502,
+            Self::ConnectTimeout | Self::HeadTimeout => 504,
+            Self::IdleTimeout => 408,
+            Self::Internal => 500,
         }
     }
 
@@ -312,6 +326,8 @@ pub struct Exchange {
     pub trace: Trace,
     /// Requests on the wire, oldest first; empty when Vigie refused before sending.
     pub attempts: Vec<Attempt>,
+    /// Keyed hash of the credential sent, so that unknown callers can be listed and named.
+    pub fingerprint: Option<u64>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,28 @@
 //! The data path: a reverse proxy that never waits for anything but client and CRM.
 
+mod acceptor;
+mod body;
+mod connect;
+mod context;
+mod flight;
+mod forward;
+mod headers;
+mod places;
+mod pool;
+mod reply;
+mod router;
+mod server_timing;
+mod target;
+mod upstreams;
+mod worker;
+
+pub use acceptor::Running;
+
+use crate::clock::Clock;
+use crate::recorder;
 use crate::secret::Secret;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,4 +74,80 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header and its value that only this caller sends.
     pub header: Option<(http::HeaderName, String)>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
+            workers: 1,
+            capture_request_bytes: 64 << 10,
+            capture_response_bytes: 64 << 10,
+            drain: Duration::from_secs(30),
+            integrations: Vec::new(),
+            trace_ratio: 0.0,
+        }
+    }
+}
+
+impl Integration {
+    /// Whoever is not configured.
+    pub fn unknown() -> Self {
+        Self {
+            name: Arc::from("unknown"),
+            system: Arc::from("unknown"),
+            token_hashes: Vec::new(),
+            credentials: Vec::new(),
+            fingerprints: Vec::new(),
+            path_prefix: None,
+            header: None,
+        }
+    }
+}
+
+/// What the data path is given by its surroundings.
+pub struct Surroundings {
+    /// Metric families.
+    pub metrics: Arc<Metrics>,
+    /// Where finished exchanges go.
+    pub recorder: recorder::Handle,
+    /// Time.
+    pub clock: Clock,
+    /// Keys the credential fingerprints.
+    pub fingerprint_key: [u8; 32],
+    /// Routes an upstream may have; the rest is `other`.
+    pub max_routes: usize,
+}
+
+/// Binds and serves; errors name what could not be set up.
+pub async fn start(
+    config: &Config,
+    upstreams: &[upstream::Config],
+    surroundings: Surroundings,
+) -> Result<Running, StartError> {
+    let router = router::Router::new(config, upstreams, surroundings.fingerprint_key);
+    let upstreams = upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?;
+    let shared = Arc::new(worker::Shared {
+        router,
+        upstreams,
+        places: places::Places::new(surroundings.max_routes),
+        metrics: surroundings.metrics,
+        recorder: surroundings.recorder,
+        clock: surroundings.clock,
+        trace_ratio: config.trace_ratio,
+        capture_request: config.capture_request_bytes,
+        capture_response: config.capture_response_bytes,
+    });
+    Ok(acceptor::start(config, shared).await?)
+}
+
+/// Why the data path did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An upstream's TLS.
+    #[error(transparent)]
+    Tls(#[from] connect::TlsSetupError),
+    /// An address.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }

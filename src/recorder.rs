@@ -1,5 +1,16 @@
 //! From raw exchange to everything that needs its content: outcome, masked record, log, history, spans.
 
+mod callers;
+mod decode;
+mod digest;
+mod queue;
+mod writer;
+
+pub use callers::Callers;
+pub use digest::{Digest, Knowledge, digest};
+pub use queue::Handle;
+pub use writer::{Outputs, Recorder};
+
 /// Bounds of the recorder, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

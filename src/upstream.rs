@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Idle connections a worker keeps by default: enough for the largest fan-in measured, a few KiB each.
+pub const MAX_IDLE_PER_WORKER: usize = 512;
+
 /// One upstream, resolved.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +38,24 @@ pub struct Config {
 }
 
 impl Config {
+    /// A plain-text upstream with every default, of the generic vendor.
+    pub fn plain(name: &str, host: &str, port: u16, path_prefix: Option<&str>) -> Self {
+        Self {
+            name: Arc::from(name),
+            profile: Profile::builtin("generic").expect("the generic profile is built in"),
+            tls: false,
+            host: host.to_string(),
+            port,
+            base_path: String::new(),
+            path_prefix: path_prefix.map(str::to_string),
+            ca_file: None,
+            http: HttpVersion::Auto,
+            timeouts: Timeouts::default(),
+            max_idle_per_worker: MAX_IDLE_PER_WORKER,
+            quota: None,
+        }
+    }
+
     /// `host`, or `host:port` when the port is not the scheme's default: the value of `Host`.
     pub fn authority(&self) -> String {
         let default = if self.tls { 443 } else { 80 };

@@ -1,0 +1,50 @@
+//! The status windows of the last ten minutes, rebuilt from the history at start: a restart must not silence an alarm.
+
+use crate::clock::Clock;
+use crate::exchange::AgentError;
+use crate::history::{self, Reader, WindowEvent};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::windows::{PastAttempt, WINDOW};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Reads the history; where it cannot be read, the windows say themselves that they are not complete.
+pub fn windows(config: &history::Config, metrics: &Metrics, clock: &Clock) {
+    if !config.enabled {
+        return;
+    }
+    let now_us = clock.wall_us();
+    let mut past: HashMap<String, Vec<PastAttempt>> = HashMap::new();
+    let read = Reader::open_readonly(&config.dir).and_then(|reader| {
+        reader.window_events(now_us - WINDOW.as_micros() as i64, |event| {
+            if let Some(attempt) = attempt(&event, now_us) {
+                past.entry(event.upstream.to_string()).or_default().push(attempt);
+            }
+        })
+    });
+    if let Err(error) = read {
+        tracing::warn!(%error, "the status windows start empty: the history cannot be read");
+        return;
+    }
+    for upstream in metrics.upstreams() {
+        let events = past.remove(&**upstream.name()).unwrap_or_default();
+        upstream.windows.rebuild(clock.elapsed(), events);
+        upstream.windows.set_complete();
+    }
+}
+
+fn attempt(event: &WindowEvent<'_>, now_us: i64) -> Option<PastAttempt> {
+    if !matches!(event.kind, "proxy" | "replay") {
+        return None;
+    }
+    let is = |errors: &[AgentError]| event.error_kind.is_some_and(|k| errors.iter().any(|e| e.as_str() == k));
+    let unanswered = is(&[AgentError::Dns, AgentError::Connect, AgentError::ConnectTimeout, AgentError::Tls]);
+    let timed_out = is(&[AgentError::HeadTimeout]);
+    let vendor_status = event.inner_status.or(event.error_kind.is_none().then_some(event.status));
+    Some(PastAttempt {
+        age: Duration::from_micros(u64::try_from(now_us - event.head_at_us).unwrap_or(0)),
+        duration_us: event.upstream_ms.filter(|_| !unanswered).map(|ms| (ms * 1000.0) as u64),
+        server_error: vendor_status.is_some_and(|s| (500..600).contains(&s)),
+        unreachable: unanswered || timed_out,
+    })
+}

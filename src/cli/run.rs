@@ -1,0 +1,52 @@
+//! `vigie run`: the agent, until it is told to stop.
+
+use super::{USAGE, output};
+use crate::app::App;
+use crate::config::{self, Loaded};
+use crate::telemetry::logging;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the agent.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The configuration file.
+    #[arg(long, short, env = "VIGIE_CONFIG", default_value = "vigie.yaml")]
+    config: PathBuf,
+}
+
+/// Reads the configuration with this process's environment.
+pub fn load(path: &Path) -> Result<Loaded, config::Errors> {
+    config::load(path, &config::Env::from_process())
+}
+
+/// Runs until SIGTERM or SIGINT, then drains.
+pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
+    let loaded = match load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            for error in errors.iter() {
+                output::complain(&error.to_string());
+            }
+            output::complain("see `vigie schema --example` for a configuration that works");
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    let _logging = logging::init(level, &loaded.config.telemetry.traces)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let app = App::start(loaded.config).await?;
+    let addresses = app.addresses();
+    tracing::info!(proxy = ?addresses.proxy, admin = %addresses.admin, "ready");
+    tokio::select! {
+        _ = term.recv() => tracing::info!("SIGTERM: draining"),
+        _ = int.recv() => tracing::info!("interrupted: draining"),
+    }
+    let cut = app.drain().await;
+    tracing::info!(cut, "stopped");
+    Ok(ExitCode::SUCCESS)
+}

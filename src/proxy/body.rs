@@ -1,0 +1,270 @@
+//! Bodies on their way through: streamed at once, counted, and copied up to a bound for classification.
+
+use super::flight::Flight;
+use super::pool::Lease;
+use crate::exchange::{AgentError, CapturedBody};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+
+/// What a body may fail with.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Counts and copies one body.
+pub struct Tee {
+    bytes: Cell<u64>,
+    copy: RefCell<Vec<u8>>,
+    limit: usize,
+    ended: Cell<Option<Instant>>,
+    moved: Cell<Instant>,
+    failed: Cell<bool>,
+}
+
+impl Tee {
+    /// Copies at most `limit` bytes.
+    pub fn new(limit: usize, now: Instant) -> Self {
+        Self {
+            bytes: Cell::new(0),
+            copy: RefCell::new(Vec::new()),
+            limit,
+            ended: Cell::new(None),
+            moved: Cell::new(now),
+            failed: Cell::new(false),
+        }
+    }
+
+    fn add(&self, data: &[u8]) {
+        self.bytes.set(self.bytes.get() + data.len() as u64);
+        let mut copy = self.copy.borrow_mut();
+        let room = self.limit.saturating_sub(copy.len());
+        copy.extend_from_slice(&data[..data.len().min(room)]);
+    }
+
+    /// When the last byte passed, if it did.
+    pub fn ended(&self) -> Option<Instant> {
+        self.ended.get()
+    }
+
+    /// When the last bytes passed.
+    pub fn moved(&self) -> Instant {
+        self.moved.get()
+    }
+
+    /// True when the sender left in the middle.
+    pub fn failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Bytes that passed.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Takes the copy out.
+    pub fn take(&self) -> CapturedBody {
+        let bytes = self.copy.take();
+        let truncated = self.bytes.get() > bytes.len() as u64;
+        CapturedBody { truncated, complete: self.ended.get().is_some(), bytes }
+    }
+
+    fn on_frame(&self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>, at_end: bool) {
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.add(data);
+                }
+                let now = Instant::now();
+                self.moved.set(now);
+                if at_end {
+                    self.ended.set(Some(now));
+                }
+            }
+            Some(Err(_)) => self.failed.set(true),
+            None => self.ended.set(Some(Instant::now())),
+        }
+    }
+}
+
+/// The request's body on its way to the upstream.
+pub enum RequestBody {
+    /// None was sent.
+    Empty,
+    /// Streams from the caller.
+    Stream(Incoming, Rc<Tee>),
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self::Stream(body, tee) = self.get_mut() else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        // The client side may never ask again once it has a body's declared length: the end is noted here.
+        tee.on_frame(frame.as_ref(), body.is_end_stream());
+        Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream(body, _) => body.size_hint(),
+        }
+    }
+}
+
+/// The answer's body on its way to the caller.
+pub enum ReplyBody {
+    /// Made by Vigie.
+    Full(Option<Bytes>),
+    /// Streams from the upstream.
+    Stream(Box<ReplyStream>),
+}
+
+impl ReplyBody {
+    /// A body of Vigie's own.
+    pub fn full(bytes: Bytes) -> Self {
+        Self::Full((!bytes.is_empty()).then_some(bytes))
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Stream(stream) => stream.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Stream(stream) => stream.source.as_ref().is_none_or(|s| s.body.is_end_stream()),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Stream(stream) => stream.source.as_ref().map_or_else(SizeHint::default, |s| s.body.size_hint()),
+        }
+    }
+}
+
+/// An answer in flight: the upstream's body, its connection, and the exchange they belong to.
+pub struct ReplyStream {
+    source: Option<Source>,
+    idle: Duration,
+    standstill: Option<Pin<Box<Sleep>>>,
+}
+
+/// What must go on together when the caller leaves in the middle.
+pub struct Source {
+    body: Incoming,
+    tee: Tee,
+    lease: Option<Lease>,
+    flight: Flight,
+}
+
+/// Longest time an answer is still read for after its caller left: its status decides what happened to the write.
+pub const AFTERLIFE: Duration = Duration::from_secs(30);
+
+impl ReplyStream {
+    /// Starts streaming; `lease` goes back to its pool at the body's end.
+    pub fn new(body: Incoming, lease: Lease, flight: Flight, limit: usize, idle: Duration) -> Self {
+        let tee = Tee::new(limit, Instant::now());
+        let mut source = Source { body, tee, lease: Some(lease), flight };
+        if source.body.is_end_stream() {
+            source.end();
+        }
+        Self { source: Some(source), idle, standstill: None }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        match source.poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.standstill = None;
+                Poll::Ready(frame)
+            }
+            Poll::Pending => {
+                let sleep = self.standstill.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.idle)));
+                ready!(sleep.as_mut().poll(cx));
+                source.flight.fail(AgentError::IdleTimeout);
+                self.source = None;
+                Poll::Ready(Some(Err("the upstream's answer stood still for too long".into())))
+            }
+        }
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.tee.on_frame(frame.as_ref(), self.body.is_end_stream());
+        if self.tee.failed() {
+            self.lease = None;
+            self.flight.fail(AgentError::UpstreamClosed);
+        } else if self.tee.ended().is_some() {
+            self.end();
+        }
+        Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+    }
+
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+        self.tee.ended.set(Some(self.tee.ended().unwrap_or_else(Instant::now)));
+        self.flight.delivered();
+    }
+
+    /// Reads on without a caller, to learn how the write ended.
+    async fn read_on(mut self) {
+        let rest = std::future::poll_fn(|cx| {
+            loop {
+                match ready!(self.poll_frame(cx)) {
+                    Some(Ok(_)) => continue,
+                    _ => return Poll::Ready(()),
+                }
+            }
+        });
+        // Past the bound the record says what is known by then: the status, and that the caller left.
+        let _ = tokio::time::timeout(AFTERLIFE, rest).await;
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.flight.set_response(self.tee.bytes(), self.tee.take());
+    }
+}
+
+impl Drop for ReplyStream {
+    fn drop(&mut self) {
+        let Some(mut source) = self.source.take() else { return };
+        if source.tee.ended().is_none() && !source.tee.failed() {
+            source.flight.abandon();
+            if source.flight.must_know_the_end() {
+                let worker = source.flight.worker();
+                worker.spawn(source.read_on());
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Correlation id and W3C trace context of one exchange: continued from the caller, or begun.
+
+use super::headers::{CORRELATION_ID, TRACEPARENT};
+use crate::exchange::Trace;
+use crate::exchange::redact::Masked;
+use http::{HeaderMap, HeaderValue};
+use std::cell::Cell;
+use uuid::Uuid;
+
+/// A small fast generator for span ids: they must be unique, not unguessable.
+pub struct SpanIds(Cell<u64>);
+
+impl SpanIds {
+    /// Seeds from the operating system by way of a random UUID.
+    pub fn new(worker: usize) -> Self {
+        let (high, low) = Uuid::now_v7().as_u64_pair();
+        Self(Cell::new(high.rotate_left(17) ^ low ^ ((worker as u64) << 56)))
+    }
+
+    /// The next id, never zero (splitmix64: every 64-bit value once a period).
+    pub fn next(&self) -> u64 {
+        let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)).max(1)
+    }
+}
+
+/// Reads the caller's context and decides on sampling: the parent's decision, else the ratio over the trace id.
+pub fn trace(headers: &HeaderMap, ids: &SpanIds, ratio: f64) -> Trace {
+    let server_span = ids.next();
+    match headers.get(TRACEPARENT).and_then(|v| parse_traceparent(v.as_bytes())) {
+        Some((trace_id, parent, sampled)) => Trace { trace_id, parent: Some(parent), server_span, sampled },
+        None => {
+            let trace_id = (u128::from(ids.next()) << 64) | u128::from(ids.next());
+            // The last 56 bits are random by the W3C's level 2; a threshold on them agrees with other samplers' use.
+            let share = (trace_id as u64 >> 8) as f64 / (1u64 << 56) as f64;
+            Trace { trace_id, parent: None, server_span, sampled: share < ratio }
+        }
+    }
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context section 3.2); `None` when invalid: then a new trace begins.
+fn parse_traceparent(value: &[u8]) -> Option<(u128, u64, bool)> {
+    let exact = value.len() == 55 || (value.len() > 55 && value[55] == b'-' && &value[..2] != b"00");
+    if !exact || value[2] != b'-' || value[35] != b'-' || value[52] != b'-' || &value[..2] == b"ff" {
+        return None;
+    }
+    hex(&value[..2])?;
+    let trace_id = hex(&value[3..35])?;
+    let parent = hex(&value[36..52])? as u64;
+    let flags = hex(&value[53..55])?;
+    (trace_id != 0 && parent != 0).then_some((trace_id, parent, flags & 1 == 1))
+}
+
+fn hex(digits: &[u8]) -> Option<u128> {
+    digits.iter().try_fold(0u128, |acc, b| {
+        let digit = match b {
+            b'0'..=b'9' => b - b'0',
+            b'a'..=b'f' => b - b'a' + 10,
+            _ => return None,
+        };
+        Some((acc << 4) | u128::from(digit))
+    })
+}
+
+/// The `traceparent` sent on, naming `span` as the parent.
+pub fn traceparent(trace: &Trace, span: u64) -> HeaderValue {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    for (i, at) in (3..35).rev().enumerate() {
+        text[at] = HEX[(trace.trace_id >> (4 * i)) as usize & 15];
+    }
+    for (i, at) in (36..52).rev().enumerate() {
+        text[at] = HEX[(span >> (4 * i)) as usize & 15];
+    }
+    text[54] = if trace.sampled { b'1' } else { b'0' };
+    HeaderValue::from_bytes(&text).expect("hex digits and dashes are a valid header value")
+}
+
+/// The caller's correlation id if it is harmless, else the caller's trace id, else a new UUIDv7.
+pub fn correlation_id(headers: &HeaderMap, trace: &Trace) -> Masked {
+    let given = headers.get(CORRELATION_ID).and_then(|v| v.to_str().ok());
+    given.and_then(Masked::correlation_id).unwrap_or_else(|| match trace.parent {
+        Some(_) => Masked::from_trace_id(trace.trace_id),
+        None => Masked::from_uuid(Uuid::now_v7()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn headers(value: &str) -> HeaderMap {
+        let value = HeaderValue::from_str(value).expect("a header value");
+        HeaderMap::from_iter([(TRACEPARENT, value)])
+    }
+
+    #[test]
+    fn a_valid_parent_is_continued_with_its_decision() {
+        let trace = trace(&headers(VALID), &SpanIds::new(0), 0.0);
+        assert_eq!(trace.trace_id, 0x0af7651916cd43dd8448eb211c80319c);
+        assert_eq!((trace.parent, trace.sampled), (Some(0xb7ad6b7169203331), true));
+        let sent = traceparent(&trace, 0x1234);
+        assert_eq!(sent, "00-0af7651916cd43dd8448eb211c80319c-0000000000001234-01");
+    }
+
+    #[test]
+    fn an_invalid_parent_begins_a_new_trace() {
+        let bad = [
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "",
+        ];
+        for value in bad {
+            assert_eq!(trace(&headers(value), &SpanIds::new(0), 1.0).parent, None, "{value}");
+        }
+        let future = format!("01{}-extra", &VALID[2..]);
+        assert!(trace(&headers(&future), &SpanIds::new(0), 0.0).parent.is_some(), "later versions may be longer");
+    }
+
+    #[test]
+    fn the_ratio_decides_only_where_no_parent_did() {
+        let ids = SpanIds::new(0);
+        let kept = (0..10_000).filter(|_| trace(&HeaderMap::new(), &ids, 0.1).sampled).count();
+        assert!((800..1200).contains(&kept), "{kept} of 10000 at a ratio of 0.1");
+        assert!(!trace(&HeaderMap::new(), &ids, 0.0).sampled);
+        assert!(trace(&HeaderMap::new(), &ids, 1.0).sampled);
+    }
+}

@@ -1,0 +1,138 @@
+//! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
+//! exactly once, so no path through the proxy can lose an exchange.
+
+use super::body::Tee;
+use super::worker::Worker;
+use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
+use crate::telemetry::metrics::{AttemptEnd, PathShard};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The exchange, and what is needed to finish it.
+pub struct Flight {
+    exchange: Option<Box<Exchange>>,
+    worker: Rc<Worker>,
+    shard: Arc<PathShard>,
+    started: Instant,
+    upload: Option<Rc<Tee>>,
+    delivered_at: Option<Instant>,
+}
+
+impl Flight {
+    /// Opens an exchange that began at `started`.
+    pub fn new(worker: Rc<Worker>, shard: Arc<PathShard>, started: Instant, exchange: Box<Exchange>) -> Self {
+        worker.began();
+        Self { exchange: Some(exchange), worker, shard, started, upload: None, delivered_at: None }
+    }
+
+    /// The raw exchange.
+    pub fn exchange(&mut self) -> &mut Exchange {
+        self.exchange.as_mut().expect("the exchange is taken out only by drop")
+    }
+
+    /// The transaction's id.
+    pub fn correlation_id(&self) -> &str {
+        self.exchange.as_ref().map_or("", |e| e.correlation_id.as_str())
+    }
+
+    /// Attaches the request body's count and copy.
+    pub fn upload(&mut self, tee: Rc<Tee>) {
+        self.upload = Some(tee);
+    }
+
+    /// Notes an answer's head: counts the attempt in the windows and histograms at once.
+    pub fn answered(&mut self, attempt: Attempt, head_at: Instant) {
+        let started = self.started;
+        let at = self.worker.shared.clock.at(head_at);
+        let exchange = self.exchange();
+        let status = attempt.status.unwrap_or(0);
+        exchange.status = status;
+        exchange.head_at_us = at.as_micros() as u64;
+        let connect = attempt.connect.map_or(0, |c| u64::from(c.dns_us) + u64::from(c.tcp_us) + u64::from(c.tls_us));
+        let to_head = micros(head_at.saturating_duration_since(started));
+        exchange.overhead_us = to_head.saturating_sub(attempt.upstream_us).saturating_sub(connect);
+        self.count(&attempt, at);
+        self.exchange().attempts.push(attempt);
+    }
+
+    /// Notes an attempt that got no answer.
+    pub fn unanswered(&mut self, attempt: Attempt) {
+        let at = self.worker.shared.clock.at(Instant::now());
+        self.exchange().head_at_us = at.as_micros() as u64;
+        self.count(&attempt, at);
+        self.exchange().attempts.push(attempt);
+    }
+
+    fn count(&self, attempt: &Attempt, at: Duration) {
+        let Attempt { status, error, upstream_us, .. } = *attempt;
+        self.shard.attempt_end(&AttemptEnd { status, error, upstream_us, at });
+    }
+
+    /// Ends the exchange with an error; the first one stands.
+    pub fn fail(&mut self, error: AgentError) {
+        let exchange = self.exchange();
+        exchange.error.get_or_insert(error);
+        if exchange.status == 0 {
+            exchange.status = error.status();
+        }
+    }
+
+    /// The last byte was handed to the caller.
+    pub fn delivered(&mut self) {
+        self.delivered_at.get_or_insert_with(Instant::now);
+    }
+
+    /// The caller left.
+    pub fn abandon(&mut self) {
+        self.exchange().client_closed = true;
+        self.delivered();
+    }
+
+    /// True for a write that was sent whole: its end must be known even when its caller has left.
+    pub fn must_know_the_end(&mut self) -> bool {
+        let sent = self.upload.as_ref().is_none_or(|u| u.ended().is_some());
+        let exchange = self.exchange();
+        sent && !exchange.method.is_safe() && exchange.error.is_none()
+    }
+
+    /// The worker that carries it.
+    pub fn worker(&self) -> Rc<Worker> {
+        Rc::clone(&self.worker)
+    }
+
+    /// Adds the answer's body.
+    pub fn set_response(&mut self, bytes: u64, body: CapturedBody) {
+        let response = &mut self.exchange().response;
+        response.body_bytes = bytes;
+        response.body = body;
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.worker.ended();
+        let Some(mut exchange) = self.exchange.take() else { return };
+        let end = self.delivered_at.unwrap_or_else(Instant::now);
+        exchange.total_us = micros(end.saturating_duration_since(self.started));
+        if let Some(upload) = &self.upload {
+            exchange.request.body_bytes = upload.bytes();
+            exchange.request.body = upload.take();
+            exchange.client_closed |= upload.failed();
+        }
+        // Neither an answer nor an error: the future was dropped because the caller went away.
+        if exchange.status == 0 && exchange.error.is_none() {
+            exchange.client_closed = true;
+        }
+        self.shard.observe_exchange(exchange.total_us, exchange.overhead_us);
+        let (method, status) = (exchange.method.clone(), exchange.status);
+        if !self.worker.record(exchange) {
+            self.shard.unrecorded(method.as_str(), status);
+        }
+    }
+}
+
+/// Whole microseconds.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

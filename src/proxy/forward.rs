@@ -1,0 +1,306 @@
+//! One exchange, from request head to answer head.
+
+use super::body::{AFTERLIFE, ReplyBody, ReplyStream, RequestBody, Tee};
+use super::flight::{Flight, micros};
+use super::headers::{self, Caller};
+use super::pool::{Lease, Pool};
+use super::worker::Worker;
+use super::{context, reply, router, server_timing, target};
+use crate::exchange::{AgentError, Attempt, Direction, Exchange, Kind, Message};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
+use hyper::body::{Body, Incoming};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// Answers one request, whatever happens: with the upstream's answer or a problem of Vigie's own.
+pub async fn handle(worker: Rc<Worker>, listener: usize, caller: Caller, req: Request<Incoming>) -> Response<ReplyBody> {
+    let started = Instant::now();
+    let (mut parts, body) = req.into_parts();
+    let safe = parts.method.is_safe();
+    let opened = match open(&worker, listener, started, &mut parts, body.is_end_stream()) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
+    if safe { forwarding.await } else { Detached { worker, inner: Some(Box::pin(forwarding)) }.await }
+}
+
+/// What [`open`] found out and [`forward`] needs.
+struct Opened {
+    flight: Flight,
+    pool: Rc<Pool>,
+    upstream: usize,
+    target: PathAndQuery,
+    tee: Option<Rc<Tee>>,
+}
+
+/// Routes and attributes; a refusal is recorded like any other exchange.
+fn open(
+    worker: &Rc<Worker>,
+    listener: usize,
+    started: Instant,
+    parts: &mut request::Parts,
+    empty: bool,
+) -> Result<Opened, Response<ReplyBody>> {
+    let shared = &worker.shared;
+    let trace = context::trace(&parts.headers, &worker.ids, shared.trace_ratio);
+    let correlation_id = context::correlation_id(&parts.headers, &trace);
+    let checked = target::check(parts).and_then(|(path, query)| {
+        let routed = shared.router.route(listener, path, &parts.headers)?;
+        let target = shared.upstreams[routed.upstream].target(routed.path, query).ok_or(AgentError::BadRequest)?;
+        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
+    });
+    let (place, shard) = match &checked {
+        Ok((upstream, integration, ..)) => {
+            worker.place(*integration, *upstream, &parts.method, checked_path(&checked))
+        }
+        Err(_) => worker.nowhere(),
+    };
+    let request_headers = match &checked {
+        Ok((upstream, ..)) => headers::capture(&parts.headers, shared.upstreams[*upstream].profile().request_headers()),
+        Err(_) => Vec::new(),
+    };
+    let mut exchange = Box::new(Exchange {
+        place,
+        kind: Kind::Proxy,
+        direction: Direction::Outbound,
+        started_us: shared.clock.wall_us(),
+        head_at_us: 0,
+        method: parts.method.clone(),
+        target: Uri::default(),
+        status: 0,
+        error: None,
+        client_closed: false,
+        total_us: 0,
+        overhead_us: 0,
+        request: Message { headers: request_headers, ..Message::default() },
+        response: Message::default(),
+        correlation_id,
+        trace,
+        attempts: Vec::new(),
+        fingerprint: None,
+    });
+    match checked {
+        Ok((upstream, _, strip, fingerprint, target)) => {
+            exchange.fingerprint = fingerprint;
+            exchange.target = Uri::from(target.clone());
+            if let Some(name) = strip {
+                parts.headers.remove(name);
+            }
+            let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
+            let tee = (!empty).then(|| Rc::new(Tee::new(shared.capture_request, started)));
+            if let Some(tee) = &tee {
+                flight.upload(Rc::clone(tee));
+            }
+            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee })
+        }
+        Err(error) => Err(refuse(Flight::new(Rc::clone(worker), shard, started, exchange), error)),
+    }
+}
+
+type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, PathAndQuery), AgentError>;
+
+fn checked_path(checked: &Checked) -> &str {
+    checked.as_ref().map_or("/", |(.., target)| target.path())
+}
+
+fn refuse(mut flight: Flight, error: AgentError) -> Response<ReplyBody> {
+    flight.fail(error);
+    reply::problem(error, Some(flight.correlation_id()))
+}
+
+/// Sends the request and turns what comes back into the caller's answer.
+async fn forward(
+    worker: Rc<Worker>,
+    opened: Opened,
+    caller: Caller,
+    mut parts: request::Parts,
+    body: Incoming,
+    started: Instant,
+) -> Response<ReplyBody> {
+    let Opened { mut flight, pool, upstream, target, tee } = opened;
+    let runtime = &worker.shared.upstreams[upstream];
+    let span = worker.ids.next();
+    prepare(&mut parts, &mut flight, caller, runtime.host(), span);
+    parts.uri = Uri::from(target);
+    let body = match &tee {
+        Some(tee) => RequestBody::Stream(body, Rc::clone(tee)),
+        None => RequestBody::Empty,
+    };
+    let mut attempt = Attempt {
+        span,
+        start_us: 0,
+        upstream_us: 0,
+        status: None,
+        error: None,
+        connect: None,
+        http_version: "1.1",
+    };
+    let sent = send(&pool, Request::from_parts(parts, body), tee.as_deref(), runtime.timeouts(), &mut attempt, started);
+    match sent.await {
+        Ok((response, lease, head_at)) => {
+            attempt.status = Some(response.status().as_u16());
+            let shape = Shape { head_at, limit: worker.shared.capture_response, idle: runtime.timeouts().idle };
+            let names = runtime.profile().response_headers();
+            flight.exchange().response.headers = headers::capture(response.headers(), names);
+            flight.answered(attempt, head_at);
+            answer(response, lease, flight, shape)
+        }
+        Err(error) if tee.as_ref().is_some_and(|t| t.failed()) => {
+            flight.abandon();
+            reply::problem(error, Some(flight.correlation_id()))
+        }
+        Err(error) => {
+            attempt.error = Some(error);
+            flight.unanswered(attempt);
+            refuse(flight, error)
+        }
+    }
+}
+
+/// Rewrites the request's headers for the next hop.
+fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: Caller, host: &HeaderValue, span: u64) {
+    let headers = &mut parts.headers;
+    headers::strip_hop_by_hop(headers);
+    headers.remove(router::TOKEN_HEADER);
+    headers::announce(headers, caller, host);
+    let exchange = flight.exchange();
+    headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
+    set_correlation_id(headers, exchange.correlation_id.as_str());
+    parts.version = Version::HTTP_11;
+}
+
+fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(headers::CORRELATION_ID, value);
+    }
+}
+
+/// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
+/// a byte was written is replaced once: the upstream cannot have seen the request.
+async fn send(
+    pool: &Rc<Pool>,
+    mut request: Request<RequestBody>,
+    tee: Option<&Tee>,
+    timeouts: crate::upstream::Timeouts,
+    attempt: &mut Attempt,
+    started: Instant,
+) -> Result<(Response<Incoming>, Lease, Instant), AgentError> {
+    let mut fresh = false;
+    loop {
+        let mut lease = match pool.lease(fresh).await {
+            Ok(lease) => lease,
+            Err((error, times)) => {
+                attempt.connect = Some(times);
+                return Err(error);
+            }
+        };
+        let sent_at = Instant::now();
+        attempt.start_us = micros(sent_at.saturating_duration_since(started));
+        attempt.connect = lease.connect;
+        attempt.http_version = lease.http_version();
+        let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
+        let head_at = Instant::now();
+        let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
+        attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
+        match result {
+            Ok(Ok(response)) => return Ok((response, lease, head_at)),
+            Err(error) => return Err(error),
+            Ok(Err(mut failure)) => match failure.take_message() {
+                Some(unsent) if lease.reused() => {
+                    request = unsent;
+                    fresh = true;
+                }
+                _ => return Err(blame(failure.error())),
+            },
+        }
+    }
+}
+
+fn blame(error: &hyper::Error) -> AgentError {
+    if error.is_parse() { AgentError::BadAnswer } else { AgentError::UpstreamClosed }
+}
+
+/// Waits for the head. The head's time-out starts when the request was sent whole; until then only a standstill of the
+/// upload ends the wait, so that long uploads are not cut.
+async fn until_head<F: Future>(
+    sending: F,
+    tee: Option<&Tee>,
+    timeouts: crate::upstream::Timeouts,
+    sent_at: Instant,
+) -> Result<F::Output, AgentError> {
+    let mut sending = std::pin::pin!(sending);
+    let mut sleep = std::pin::pin!(tokio::time::sleep_until((sent_at + timeouts.head).into()));
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut sending => return Ok(output),
+            () = &mut sleep => {}
+        }
+        let (deadline, error) = match tee.map(|t| (t.ended(), t.moved())) {
+            None => (sent_at + timeouts.head, AgentError::HeadTimeout),
+            Some((Some(ended), _)) => (ended + timeouts.head, AgentError::HeadTimeout),
+            Some((None, moved)) => (moved + timeouts.idle, AgentError::IdleTimeout),
+        };
+        if deadline <= Instant::now() {
+            return Err(error);
+        }
+        sleep.as_mut().reset(deadline.into());
+    }
+}
+
+/// What the streaming of an answer needs to know.
+struct Shape {
+    head_at: Instant,
+    limit: usize,
+    idle: Duration,
+}
+
+fn answer(response: Response<Incoming>, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
+    let (mut parts, body) = response.into_parts();
+    headers::strip_hop_by_hop(&mut parts.headers);
+    headers::announce_reply(&mut parts.headers);
+    set_correlation_id(&mut parts.headers, flight.correlation_id());
+    let exchange = flight.exchange();
+    let own = Instant::now().saturating_duration_since(shape.head_at);
+    exchange.overhead_us += micros(own);
+    if let Some(value) = server_timing::value(exchange) {
+        parts.headers.append(headers::SERVER_TIMING, value);
+    }
+    parts.version = Version::HTTP_11;
+    let stream = ReplyStream::new(body, lease, flight, shape.limit, shape.idle);
+    Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
+}
+
+/// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
+struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
+    worker: Rc<Worker>,
+    inner: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
+    type Output = Response<ReplyBody>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(inner) = self.inner.as_mut() else { return Poll::Pending };
+        let done = inner.as_mut().poll(cx);
+        if done.is_ready() {
+            self.inner = None;
+        }
+        done
+    }
+}
+
+impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            self.worker.spawn(async move {
+                // The answer's own drop reads its body on, and records that the caller left.
+                let _ = tokio::time::timeout(AFTERLIFE, inner).await;
+            });
+        }
+    }
+}

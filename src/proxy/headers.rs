@@ -1,0 +1,154 @@
+//! Headers on their way through: hop-by-hop ones go (RFC 9110 section 7.6.1), the proxy's own are added.
+
+use http::header::{
+    CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::net::IpAddr;
+
+/// Carries the transaction's id, in both directions.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Names the error when the answer is Vigie's own.
+pub const VIGIE_ERROR: HeaderName = HeaderName::from_static("x-vigie-error");
+/// Where the time went, for the caller's own tools.
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+/// W3C trace context.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 vigie");
+
+/// Headers that speak of one connection only.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Names that a `Connection` header must not be able to remove: end-to-end semantics and Vigie's own.
+const PROTECTED: [&str; 10] = [
+    "authorization",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "cookie",
+    "set-cookie",
+    "traceparent",
+    "x-correlation-id",
+    "via",
+];
+
+/// Removes what must not be forwarded, in either direction. Framing headers go as well: the next hop's are written anew.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        strip_listed(headers);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn strip_listed(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !PROTECTED.contains(&name.as_str()) && !name.starts_with("x-vigie-"))
+        .filter_map(|name| HeaderName::try_from(name).ok())
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+}
+
+/// What the proxy knows of the caller's connection.
+#[derive(Clone, Copy)]
+pub struct Caller {
+    /// The peer's address.
+    pub ip: IpAddr,
+    /// True when the caller speaks TLS to us.
+    pub tls: bool,
+}
+
+/// Adds `Via` and `X-Forwarded-*`, and points `Host` at the upstream.
+pub fn announce(headers: &mut HeaderMap, caller: Caller, upstream: &HeaderValue) {
+    let host = headers.insert(HOST, upstream.clone());
+    headers.append(VIA, VIA_VALUE);
+    append_forwarded_for(headers, caller.ip);
+    if let (Some(host), false) = (host, headers.contains_key(FORWARDED_HOST)) {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    if !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if caller.tls { "https" } else { "http" }));
+    }
+}
+
+fn append_forwarded_for(headers: &mut HeaderMap, ip: IpAddr) {
+    let text = match headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()) {
+        Some(chain) => format!("{chain}, {ip}"),
+        None => ip.to_string(),
+    };
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(FORWARDED_FOR, value);
+    }
+}
+
+/// Marks an answer as having passed through.
+pub fn announce_reply(headers: &mut HeaderMap) {
+    headers.append(VIA, VIA_VALUE);
+}
+
+/// Copies the headers named, for the recorder.
+pub fn capture(headers: &HeaderMap, names: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
+    names.iter().filter_map(|name| headers.get(name).map(|value| (name.clone(), value.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn hop_by_hop_headers_and_those_listed_go() {
+        let mut headers = map(&[
+            ("connection", "close, X-Private , authorization"),
+            ("x-private", "1"),
+            ("authorization", "Token token=k"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("transfer-encoding", "chunked"),
+            ("accept", "*/*"),
+        ]);
+        strip_hop_by_hop(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "authorization"]);
+    }
+
+    #[test]
+    fn the_chain_of_callers_grows_and_host_is_the_upstreams() {
+        let mut headers = map(&[("host", "localhost:8080"), ("x-forwarded-for", "203.0.113.9")]);
+        let caller = Caller { ip: IpAddr::from([127, 0, 0, 1]), tls: false };
+        announce(&mut headers, caller, &HeaderValue::from_static("acme.myfreshworks.com"));
+        assert_eq!(headers["x-forwarded-for"], "203.0.113.9, 127.0.0.1");
+        assert_eq!(headers["x-forwarded-host"], "localhost:8080");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["host"], "acme.myfreshworks.com");
+        assert_eq!(headers["via"], "1.1 vigie");
+    }
+}

@@ -1,0 +1,169 @@
+//! One worker's connections to one upstream: HTTP/1.1 ones are lent to one exchange at a time, an HTTP/2 one is shared.
+
+use super::body::RequestBody;
+use super::connect;
+use crate::exchange::{AgentError, ConnectTimes};
+use crate::upstream;
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Idle connections older than this are not used again: load balancers commonly cut them at 60 s.
+const MAX_IDLE: Duration = Duration::from_secs(50);
+
+/// One worker's connections to one upstream.
+pub struct Pool {
+    config: upstream::Config,
+    dialer: connect::Dialer,
+    idle: RefCell<VecDeque<(http1::SendRequest<RequestBody>, Instant)>>,
+    shared: RefCell<Option<http2::SendRequest<RequestBody>>>,
+    /// Held while the first HTTP/2 connection is made, so that a burst opens one and not hundreds.
+    dialing: tokio::sync::Mutex<()>,
+    speaks_h2: Cell<Option<bool>>,
+}
+
+/// A connection on loan.
+pub enum Sender {
+    /// For this exchange alone.
+    H1(http1::SendRequest<RequestBody>),
+    /// Shared with others.
+    H2(http2::SendRequest<RequestBody>),
+}
+
+/// A connection for one exchange. Dropping it unreleased closes an HTTP/1.1 connection.
+pub struct Lease {
+    sender: Sender,
+    pool: Rc<Pool>,
+    /// Set when it was opened for this exchange.
+    pub connect: Option<ConnectTimes>,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(config: upstream::Config, dialer: connect::Dialer) -> Self {
+        let speaks_h2 = match (config.tls, config.http) {
+            (_, upstream::HttpVersion::Http2) => Some(true),
+            (_, upstream::HttpVersion::Http1) | (false, upstream::HttpVersion::Auto) => Some(false),
+            (true, upstream::HttpVersion::Auto) => None,
+        };
+        Self {
+            config,
+            dialer,
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            dialing: tokio::sync::Mutex::new(()),
+            speaks_h2: Cell::new(speaks_h2),
+        }
+    }
+
+    /// A connection that was open already, or a new one; `fresh` demands a new one (after a stale one failed).
+    pub async fn lease(self: &Rc<Self>, fresh: bool) -> Result<Lease, (AgentError, ConnectTimes)> {
+        if !fresh && let Some(sender) = self.reuse().await {
+            return Ok(Lease { sender, pool: Rc::clone(self), connect: None });
+        }
+        if self.speaks_h2.get() == Some(false) {
+            return self.dial().await;
+        }
+        let _turn = self.dialing.lock().await;
+        match self.reuse().await {
+            Some(sender) if !fresh => Ok(Lease { sender, pool: Rc::clone(self), connect: None }),
+            _ => self.dial().await,
+        }
+    }
+
+    async fn reuse(&self) -> Option<Sender> {
+        let shared = self.shared.borrow().clone();
+        if let Some(mut sender) = shared {
+            if !sender.is_closed() && sender.ready().await.is_ok() {
+                return Some(Sender::H2(sender));
+            }
+            self.shared.take();
+        }
+        loop {
+            let (mut sender, since) = self.idle.borrow_mut().pop_back()?;
+            if since.elapsed() > MAX_IDLE {
+                // The newest is too old, so all are.
+                self.idle.borrow_mut().clear();
+                return None;
+            }
+            if !sender.is_closed() && (sender.is_ready() || sender.ready().await.is_ok()) {
+                return Some(Sender::H1(sender));
+            }
+        }
+    }
+
+    async fn dial(self: &Rc<Self>) -> Result<Lease, (AgentError, ConnectTimes)> {
+        let mut times = ConnectTimes::default();
+        let dialing = self.dialer.dial(&self.config, &mut times);
+        let sender = match tokio::time::timeout(self.config.timeouts.connect, dialing).await {
+            Ok(Ok(sender)) => sender,
+            Ok(Err(error)) => return Err((error, times)),
+            Err(_) => return Err((AgentError::ConnectTimeout, times)),
+        };
+        if let Sender::H2(sender) = &sender {
+            self.shared.replace(Some(sender.clone()));
+        }
+        self.speaks_h2.set(Some(matches!(sender, Sender::H2(_))));
+        Ok(Lease { sender, pool: Rc::clone(self), connect: Some(times) })
+    }
+}
+
+impl Lease {
+    /// The negotiated version, as spans name it.
+    pub fn http_version(&self) -> &'static str {
+        match self.sender {
+            Sender::H1(_) => "1.1",
+            Sender::H2(_) => "2",
+        }
+    }
+
+    /// True when the connection had served before.
+    pub fn reused(&self) -> bool {
+        self.connect.is_none()
+    }
+
+    /// Sends; on failure gives the request back if not a byte of it was written.
+    pub async fn send(
+        &mut self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match &mut self.sender {
+            Sender::H1(sender) => sender.try_send_request(request).await,
+            Sender::H2(sender) => {
+                self.pool.absolute(&mut request);
+                sender.try_send_request(request).await
+            }
+        }
+    }
+
+    /// Gives the connection back once the answer was read to its end.
+    pub fn release(self) {
+        if let Sender::H1(sender) = self.sender
+            && !sender.is_closed()
+        {
+            let mut idle = self.pool.idle.borrow_mut();
+            if idle.len() >= self.pool.config.max_idle_per_worker {
+                idle.pop_front();
+            }
+            idle.push_back((sender, Instant::now()));
+        }
+    }
+}
+
+impl Pool {
+    /// HTTP/2 names scheme and authority in the target and has no `Host`.
+    fn absolute(&self, request: &mut Request<RequestBody>) {
+        request.headers_mut().remove(http::header::HOST);
+        *request.version_mut() = http::Version::HTTP_2;
+        let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let scheme = if self.config.tls { "https" } else { "http" };
+        let uri = Uri::builder().scheme(scheme).authority(self.config.authority()).path_and_query(path).build();
+        if let Ok(uri) = uri {
+            *request.uri_mut() = uri;
+        }
+    }
+}

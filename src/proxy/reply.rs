@@ -1,0 +1,79 @@
+//! Answers that Vigie makes itself: RFC 9457 problem documents that say so, so that nobody blames the CRM.
+
+use super::body::ReplyBody;
+use super::headers::{CORRELATION_ID, VIGIE_ERROR};
+use crate::exchange::AgentError;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+
+/// What went wrong in a sentence, and what the caller can do about it.
+fn explain(error: AgentError) -> (&'static str, &'static str) {
+    match error {
+        AgentError::BadRequest => {
+            ("The request is malformed", "Check the target's length and the message's framing; it was not forwarded.")
+        }
+        AgentError::UnsupportedTarget => (
+            "This kind of request target is not served",
+            "Vigie is a reverse proxy: send origin-form requests (GET /api/… HTTP/1.1), not CONNECT or OPTIONS *.",
+        ),
+        AgentError::BadHost => (
+            "The Host header is missing, repeated, malformed or contradicts the target",
+            "Send exactly one Host header that agrees with the request target.",
+        ),
+        AgentError::NoUpstream => (
+            "No upstream is configured for this path",
+            "Call a path that begins with an upstream's path_prefix, or give one upstream no prefix.",
+        ),
+        AgentError::CallerUnauthenticated => {
+            ("The caller is not authenticated", "Send the integration's token as x-vigie-token.")
+        }
+        AgentError::Dns => ("The upstream's host name does not resolve", "Check upstreams.<name>.url and the resolver."),
+        AgentError::Connect => {
+            ("The upstream could not be reached", "Check that the upstream is up and that the network lets Vigie through.")
+        }
+        AgentError::ConnectTimeout => (
+            "The connection to the upstream was not made in time",
+            "Check the network, or raise upstreams.<name>.timeouts.connect.",
+        ),
+        AgentError::Tls => (
+            "The TLS handshake with the upstream failed",
+            "Check the certificate's chain, host name and dates; name a private CA in upstreams.<name>.tls.ca_file.",
+        ),
+        AgentError::HeadTimeout => (
+            "The upstream did not answer in time",
+            "The request may have been carried out. Look before sending it again; raise timeouts.head if this is normal.",
+        ),
+        AgentError::IdleTimeout => {
+            ("The request's body stood still for too long", "Send the body without pauses longer than timeouts.idle.")
+        }
+        AgentError::UpstreamClosed => (
+            "The upstream closed the connection before it answered",
+            "The request may have been carried out. Look before sending it again.",
+        ),
+        AgentError::BadAnswer => ("The upstream's answer is not valid HTTP", "Check what listens at the upstream's address."),
+        AgentError::Internal => ("Vigie failed", "This is a defect of Vigie; the request may have been forwarded."),
+    }
+}
+
+/// The answer for `error`, as `application/problem+json`.
+pub fn problem(error: AgentError, correlation_id: Option<&str>) -> Response<ReplyBody> {
+    let (title, detail) = explain(error);
+    let body = serde_json::json!({
+        "type": format!("urn:vigie:error:{}", error.as_str()),
+        "title": title,
+        "status": error.status(),
+        "detail": detail,
+        "correlation_id": correlation_id,
+    });
+    let mut response = Response::new(ReplyBody::full(Bytes::from(body.to_string())));
+    *response.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VIGIE_ERROR, HeaderValue::from_static(error.as_str()));
+    if let Some(id) = correlation_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    response
+}

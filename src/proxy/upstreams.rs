@@ -1,0 +1,54 @@
+//! An upstream as the data path needs it: everything resolved, nothing to look up.
+
+use super::connect::{Dialer, TlsSetupError, tls_config};
+use crate::upstream::{Config, Timeouts};
+use crate::vendors::Profile;
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+
+/// One upstream, ready to be called.
+pub struct Upstream {
+    /// Its configuration.
+    pub config: Config,
+    /// Opens connections to it.
+    pub dialer: Dialer,
+    host: HeaderValue,
+}
+
+impl Upstream {
+    /// Loads certificates; fails where the upstream could never be verified.
+    pub fn new(config: Config) -> Result<Self, TlsSetupError> {
+        let dialer = Dialer::new(tls_config(&config)?);
+        let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
+        Ok(Self { config, dialer, host })
+    }
+
+    /// The vendor's profile.
+    pub fn profile(&self) -> &Profile {
+        &self.config.profile
+    }
+
+    /// The value of `Host`.
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Time-outs.
+    pub fn timeouts(&self) -> Timeouts {
+        self.config.timeouts
+    }
+
+    /// The target to send: base path, path, query. `None` when they do not make a valid one.
+    pub fn target(&self, path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+        let path = if path.is_empty() { "/" } else { path };
+        let base = &self.config.base_path;
+        let mut text = String::with_capacity(base.len() + path.len() + query.map_or(0, |q| q.len() + 1));
+        text.push_str(base);
+        text.push_str(path);
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        PathAndQuery::try_from(text).ok()
+    }
+}

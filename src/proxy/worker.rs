@@ -1,0 +1,212 @@
+//! One data-path thread: a current-thread runtime, its own connection pools and metric shards, nothing shared on the way.
+
+use super::forward;
+use super::headers::Caller;
+use super::places::Places;
+use super::pool::Pool;
+use super::router::Router;
+use super::{context, upstreams};
+use crate::clock::Clock;
+use crate::exchange::{Exchange, Place};
+use crate::recorder;
+use crate::telemetry::metrics::{Metrics, PathShard, WorkerMetrics};
+use crate::vendors::RouteMatch;
+use http::Method;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Time a caller has to send a request's head; slower ones are cut.
+const HEAD_READ: Duration = Duration::from_secs(30);
+
+/// What all workers read and none writes.
+pub struct Shared {
+    /// Attribution and routing.
+    pub router: Router,
+    /// Upstreams, in the configuration's order.
+    pub upstreams: Vec<upstreams::Upstream>,
+    /// Labels.
+    pub places: Places,
+    /// Metric families.
+    pub metrics: Arc<Metrics>,
+    /// Where finished exchanges go.
+    pub recorder: recorder::Handle,
+    /// Wall and monotonic time.
+    pub clock: Clock,
+    /// Share of traces kept where no parent decided.
+    pub trace_ratio: f64,
+    /// Bytes of a request body copied.
+    pub capture_request: usize,
+    /// Bytes of an answer body copied.
+    pub capture_response: usize,
+}
+
+type Spot = (Arc<Place>, Arc<PathShard>);
+
+/// One worker's state.
+pub struct Worker {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// One pool an upstream.
+    pub pools: Vec<Rc<Pool>>,
+    /// Span ids.
+    pub ids: context::SpanIds,
+    index: usize,
+    known: RefCell<HashMap<(u16, u16, u16), Spot>>,
+    generic: RefCell<HashMap<(u16, u16, String), Spot>>,
+    metrics: Arc<WorkerMetrics>,
+    closing: Cell<bool>,
+    tasks: TaskTracker,
+}
+
+/// Generic routes a worker remembers; beyond, each look-up asks the shared registry, which folds.
+const MAX_REMEMBERED: usize = 1_000;
+
+impl Worker {
+    /// A worker over the shared state; call it on the worker's own thread.
+    pub fn new(shared: Arc<Shared>, index: usize) -> Rc<Self> {
+        let pools = shared.upstreams.iter().map(|u| Rc::new(Pool::new(u.config.clone(), u.dialer.clone()))).collect();
+        let metrics = shared.metrics.worker(index);
+        Rc::new(Self {
+            pools,
+            ids: context::SpanIds::new(index),
+            index,
+            known: RefCell::default(),
+            generic: RefCell::default(),
+            metrics,
+            closing: Cell::new(false),
+            tasks: TaskTracker::new(),
+            shared,
+        })
+    }
+
+    /// Place and metric shard of a request.
+    pub fn place(&self, integration: usize, upstream: usize, method: &Method, path: &str) -> Spot {
+        let profile = self.shared.upstreams[upstream].profile();
+        match profile.route(method, path) {
+            RouteMatch::Known(route) => {
+                let key = (integration as u16, upstream as u16, route.index);
+                if let Some(spot) = self.known.borrow().get(&key) {
+                    return spot.clone();
+                }
+                let spot = self.resolve(integration, upstream, &route.template);
+                self.known.borrow_mut().insert(key, spot.clone());
+                spot
+            }
+            RouteMatch::Generic(route) => {
+                let key = (integration as u16, upstream as u16, route);
+                if let Some(spot) = self.generic.borrow().get(&key) {
+                    return spot.clone();
+                }
+                let spot = self.resolve(integration, upstream, &key.2);
+                if self.generic.borrow().len() < MAX_REMEMBERED {
+                    self.generic.borrow_mut().insert(key, spot.clone());
+                }
+                spot
+            }
+        }
+    }
+
+    fn resolve(&self, integration: usize, upstream: usize, route: &str) -> Spot {
+        let integration = self.shared.router.integration(integration);
+        let upstream = &self.shared.upstreams[upstream].config.name;
+        self.spot(&integration.name, &integration.system, upstream, route)
+    }
+
+    fn spot(&self, integration: &Arc<str>, system: &Arc<str>, upstream: &Arc<str>, route: &str) -> Spot {
+        let place = self.shared.places.get(integration, system, upstream, route);
+        let shard = self.shared.metrics.path(&place, self.index);
+        (place, shard)
+    }
+
+    /// The place of requests that have none: refused before an upstream was found.
+    pub fn nowhere(&self) -> Spot {
+        let unknown = self.shared.router.integration(super::router::UNKNOWN);
+        self.spot(&unknown.name, &unknown.system, &Arc::from("none"), "none")
+    }
+
+    /// An exchange began.
+    pub fn began(&self) {
+        self.metrics.exchange_started();
+    }
+
+    /// An exchange ended.
+    pub fn ended(&self) {
+        self.metrics.exchange_ended();
+    }
+
+    /// Hands a finished exchange on. Never waits; false when there was no room.
+    pub fn record(&self, exchange: Box<Exchange>) -> bool {
+        self.shared.recorder.record(self.index, exchange)
+    }
+
+    /// Runs a task on this thread, unless the thread is about to end: then the task is dropped, which records what it held.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        if !self.closing.get() {
+            self.tasks.spawn_local(task);
+        }
+    }
+
+    /// Waits until every connection and every answer still read on has ended, for `grace` at most; then nothing more is
+    /// spawned. Gives the number of tasks cut.
+    pub async fn finish(&self, grace: Duration) -> usize {
+        self.tasks.close();
+        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        self.closing.set(true);
+        self.tasks.len()
+    }
+
+    /// Tells `/live` that this thread still runs.
+    pub fn beat(&self) {
+        self.metrics.beat(self.shared.clock.elapsed());
+    }
+
+    /// Serves one connection until it ends; `drain` lets the running exchange finish and closes after it.
+    pub async fn serve(self: Rc<Self>, stream: TcpStream, listener: usize, drain: CancellationToken) {
+        let _open = Open::new(&self.metrics);
+        let Ok(peer) = stream.peer_addr() else { return };
+        // Small answers must not wait for the caller's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let caller = Caller { ip: peer.ip().to_canonical(), tls: false };
+        let service = service_fn(|request| {
+            let worker = Rc::clone(&self);
+            async move { Ok::<_, std::convert::Infallible>(forward::handle(worker, listener, caller, request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_READ)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        // A broken connection shows in its exchange; one without an exchange is nobody's concern.
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+/// Counts a connection while it lives.
+struct Open(Arc<WorkerMetrics>);
+
+impl Open {
+    fn new(metrics: &Arc<WorkerMetrics>) -> Self {
+        metrics.connection_opened();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connection_closed();
+    }
+}

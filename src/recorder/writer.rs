@@ -1,0 +1,142 @@
+//! The recorder's own thread: one writer for outcome metrics, log, history and spans.
+
+use super::callers::Callers;
+use super::digest::{Digest, Knowledge, digest};
+use super::queue::Handle;
+use super::Capture;
+use crate::clock::Clock;
+use crate::exchange::redact::Masker;
+use crate::exchange::{Exchange, Outcome};
+use crate::history::{self, History};
+use crate::quota::Quotas;
+use crate::telemetry::metrics::{DropStage, Metrics};
+use crate::telemetry::otlp::{self, Spans};
+use crate::telemetry::sink::LogSinks;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything the recorder writes to. Each has its own bound and thread, so that none holds up the others.
+pub struct Outputs {
+    /// Outcome metrics.
+    pub metrics: Arc<Metrics>,
+    /// Quota readings.
+    pub quotas: Arc<Quotas>,
+    /// Credentials seen.
+    pub callers: Arc<Callers>,
+    /// The exchange log.
+    pub log: LogSinks,
+    /// The history, when it is on.
+    pub history: Option<History>,
+    /// Spans, when a collector is configured.
+    pub spans: Option<Spans>,
+}
+
+/// The recorder, ready to run.
+pub struct Recorder {
+    /// Where exchanges come from.
+    pub queue: Handle,
+    /// Where they go.
+    pub outputs: Outputs,
+    /// Profile and policy by upstream name.
+    pub knowledge: HashMap<Arc<str>, Knowledge>,
+    /// For exchanges without an upstream.
+    pub ignorance: Knowledge,
+    /// Makes the tokens.
+    pub masker: Arc<Masker>,
+    /// Whose masked bodies are kept.
+    pub capture: Capture,
+    /// Calls slower than this are traced where no parent decided, microseconds.
+    pub keep_slower_than_us: u64,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Recorder {
+    /// Runs on its own thread until the queue is closed and read to its end.
+    pub fn run(mut self) {
+        while let Some(batch) = self.queue.next() {
+            self.write(batch);
+            self.queue.rest();
+        }
+    }
+
+    fn write(&mut self, batch: Vec<Box<Exchange>>) {
+        let mut lines = Vec::with_capacity(batch.len() * 900);
+        let mut entries = Vec::with_capacity(batch.len());
+        let mut spans = Vec::new();
+        let count = batch.len() as u64;
+        for exchange in batch {
+            let Digest { record, outcome, inner_server_error } = self.digest(&exchange);
+            self.count(&exchange, outcome, inner_server_error);
+            let start = lines.len();
+            if serde_json::to_writer(&mut lines, &record).is_err() {
+                // Cannot happen for a record; a half-written line must not be shipped all the same.
+                lines.truncate(start);
+                self.outputs.metrics.recorder().dropped(DropStage::Log);
+                continue;
+            }
+            let line = start..lines.len();
+            lines.push(b'\n');
+            if self.outputs.spans.is_some() && self.keeps(&exchange, outcome) {
+                otlp::spans(&exchange, &record, &mut spans);
+            }
+            if self.outputs.history.is_some() {
+                let head_us = self.head_us(&exchange);
+                entries.push(history::Entry { ts_us: exchange.started_us, head_us, line, record });
+            }
+        }
+        self.ship(Arc::new(lines), count, entries, spans);
+    }
+
+    fn digest(&self, exchange: &Exchange) -> Digest {
+        let known = self.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
+        let now_s = self.clock.wall_us() / 1_000_000;
+        let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
+        let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
+        digest(exchange, known, &self.masker, self.capture, remaining)
+    }
+
+    fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {
+        let metrics = &self.outputs.metrics;
+        metrics.request(&exchange.place, exchange.method.as_str(), exchange.status, outcome);
+        metrics.recorder().recorded();
+        let upstream = metrics.upstream(&exchange.place.upstream);
+        if inner_server_error {
+            upstream.windows.add_server_error(Duration::from_micros(exchange.head_at_us));
+        }
+        if let Some(error) = exchange.error {
+            upstream.agent_error(error);
+        }
+        self.outputs.callers.note(exchange);
+    }
+
+    /// Head sampling decides; without a parent, errors and slow calls are kept as well.
+    fn keeps(&self, exchange: &Exchange, outcome: Outcome) -> bool {
+        let trace = &exchange.trace;
+        let telling = outcome != Outcome::Ok || exchange.total_us > self.keep_slower_than_us;
+        trace.sampled || (trace.parent.is_none() && telling)
+    }
+
+    /// The head's time on the wall clock, for rebuilding the windows after a restart.
+    fn head_us(&self, exchange: &Exchange) -> Option<i64> {
+        let last = exchange.attempts.last()?;
+        let since_start = last.start_us + last.upstream_us;
+        Some(exchange.started_us + i64::try_from(since_start).unwrap_or(0))
+    }
+
+    fn ship(&self, lines: Arc<Vec<u8>>, count: u64, entries: Vec<history::Entry>, spans: Vec<otlp::SpanData>) {
+        // Each of these counts what it cannot take.
+        self.outputs.log.try_write(&lines, count);
+        if let Some(history) = &self.outputs.history
+            && !entries.is_empty()
+        {
+            let _ = history.try_append(history::Batch { lines, entries });
+        }
+        if let Some(sender) = &self.outputs.spans
+            && !spans.is_empty()
+        {
+            sender.try_send(spans);
+        }
+    }
+}
