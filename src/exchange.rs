@@ -159,6 +159,24 @@ pub enum AgentError {
 }
 
 impl AgentError {
+    /// Every error, in the order used for pre-created series.
+    pub const ALL: [Self; 14] = [
+        Self::BadRequest,
+        Self::UnsupportedTarget,
+        Self::BadHost,
+        Self::NoUpstream,
+        Self::CallerUnauthenticated,
+        Self::Dns,
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Tls,
+        Self::HeadTimeout,
+        Self::IdleTimeout,
+        Self::UpstreamClosed,
+        Self::BadAnswer,
+        Self::Draining,
+    ];
+
     /// The word sent as `x-vigie-error` and logged as `error_kind`.
     pub fn as_str(self) -> &'static str {
         match self {

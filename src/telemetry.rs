@@ -1,5 +1,10 @@
 //! What Vigie tells of itself and of the traffic: metrics, the exchange log's sinks, spans.
 
+pub mod catalogue;
+pub mod metrics;
+pub mod openmetrics;
+pub mod windows;
+
 use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;

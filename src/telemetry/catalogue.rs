@@ -1,0 +1,182 @@
+//! Every metric, once: what is here is the HELP text, the README's table and what the checks compare names against.
+
+use std::fmt::Write as _;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; starts at zero with the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by bucket, with sum and count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word used in `# TYPE` and in the README.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Full name, as scraped.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Label names, in the order of their values.
+    pub labels: &'static [&'static str],
+    /// One sentence.
+    pub help: &'static str,
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Entry {
+    Entry { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Entry {
+    Entry { name, kind: Kind::Gauge, labels, help }
+}
+
+const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Entry {
+    Entry { name, kind: Kind::Histogram, labels, help }
+}
+
+/// Declares each entry as a constant and gathers them in [`ALL`], so that none can be forgotten there.
+macro_rules! catalogue {
+    ($($id:ident = $kind:ident($name:literal, $labels:expr, $help:literal);)*) => {
+        $(#[doc = $help] pub const $id: Entry = $kind($name, &$labels, $help);)*
+        /// Every family, by name.
+        pub const ALL: &[Entry] = &[$($id),*];
+    };
+}
+
+catalogue! {
+    AGENT_ERRORS = counter("vigie_agent_errors_total", ["upstream", "kind"],
+        "Answers that Vigie made itself or broke off, by x-vigie-error kind; never the vendor's.");
+    ATTEMPTS = counter("vigie_attempts_total", ["integration", "upstream", "route", "status_code"],
+        "Requests sent to an upstream, by the status it answered; status_code 0 when no answer came.");
+    BUILD_INFO = gauge("vigie_build_info", ["version", "commit"],
+        "Always 1; the labels say what is running.");
+    CONFIG_LAST_RELOAD_SUCCESS = gauge("vigie_config_last_reload_success_timestamp_seconds", [],
+        "When the configuration was last loaded without errors, Unix time.");
+    CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
+        "1 when the last loading of the configuration succeeded, else 0.");
+    HISTORY_BYTES = gauge("vigie_history_bytes", [],
+        "Bytes the searchable history holds on disk.");
+    INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
+        "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
+    LOG_LINES = counter("vigie_log_lines_total", ["sink"],
+        "Lines of the exchange log that were written, by sink.");
+    LOG_WRITE_ERRORS = counter("vigie_log_write_errors_total", ["sink"],
+        "Failed writes of the exchange log, by sink; the lines concerned are in vigie_recorder_dropped_total.");
+    OTLP_SPANS = counter("vigie_otlp_spans_total", ["result"],
+        "Spans by what became of them: sent, failed (refused or unreachable collector) or dropped (queue full).");
+    OUTCOMES = counter("vigie_outcomes_total", ["upstream", "outcome"],
+        "Exchanges by outcome; every series exists from the start.");
+    OVERHEAD = histogram("vigie_overhead_seconds", ["integration", "upstream", "route"],
+        "Vigie's own share of the time to the answer's head.");
+    QUOTA_EXHAUSTION = gauge("vigie_quota_exhaustion_timestamp_seconds", ["upstream", "window"],
+        "When the quota runs out at the present rate, Unix time; absent when it does not or is not known.");
+    QUOTA_LIMIT = gauge("vigie_quota_limit", ["upstream", "window"],
+        "Calls the upstream allows per window; absent when not known.");
+    QUOTA_REMAINING = gauge("vigie_quota_remaining", ["upstream", "window"],
+        "Calls left in the window; absent when not known or expired.");
+    QUOTA_RESET = gauge("vigie_quota_reset_timestamp_seconds", ["upstream", "window"],
+        "When the window starts anew, Unix time; absent when not known.");
+    RECORDER_DROPPED = counter("vigie_recorder_dropped_total", ["stage"],
+        "What the recorder had to give up: whole exchanges (queue), bodies (body), log lines (log), history rows (history), spans (trace).");
+    RECORDER_QUEUE_BYTES = gauge("vigie_recorder_queue_bytes", [],
+        "Bytes of bodies held by exchanges that wait for the recorder.");
+    RECORDER_QUEUE_DEPTH = gauge("vigie_recorder_queue_depth", [],
+        "Exchanges that wait for the recorder.");
+    RECORDER_RECORDS = counter("vigie_recorder_records_total", [],
+        "Exchanges that the recorder turned into records.");
+    REQUEST_DURATION = histogram("vigie_request_duration_seconds", ["integration", "upstream", "route"],
+        "Request head read to last byte handed to the caller; not for blaming the vendor.");
+    REQUESTS = counter("vigie_requests_total", ["integration", "upstream", "route", "method", "status_code", "outcome"],
+        "Exchanges, by the status the caller got and the outcome judged from the content.");
+    ROUTES_CAPPED = counter("vigie_routes_capped_total", ["upstream"],
+        "New routes counted under other because the upstream already has its most; a route that comes again counts again.");
+    SERIES_CAPPED = counter("vigie_series_capped_total", ["family"],
+        "New label values counted under other because the family is full; values that come again count again.");
+    START_TIME = gauge("vigie_start_time_seconds", [],
+        "When the agent started, Unix time.");
+    UNKNOWN_CALLERS = gauge("vigie_unknown_callers", [],
+        "Credential fingerprints seen that belong to no configured integration.");
+    UPSTREAM_DURATION = histogram("vigie_upstream_duration_seconds", ["integration", "upstream", "route"],
+        "Request sent to answer head: the vendor's time; a time-out counts its elapsed time.");
+    WINDOW_ATTEMPTS = gauge("vigie_window_attempts", ["upstream", "window"],
+        "Attempts answered or timed out within the window.");
+    WINDOW_COMPLETE = gauge("vigie_window_complete", ["upstream"],
+        "1 when the window covers its whole length, else 0 (after a start, until the history was read).");
+    WINDOW_DURATION = gauge("vigie_window_duration_seconds", ["upstream", "window"],
+        "Sum of the vendor's time over the window; divided by vigie_window_attempts it is the mean.");
+    WINDOW_SERVER_ERRORS = gauge("vigie_window_server_errors", ["upstream", "window"],
+        "Attempts answered 500-599, or with an inner 5xx, within the window.");
+    WINDOW_UNREACHABLE = gauge("vigie_window_unreachable", ["upstream", "window"],
+        "Attempts that failed to connect, in TLS or by time-out within the window.");
+    WORKER_ACCEPTED = counter("vigie_worker_accepted_connections_total", ["worker"],
+        "Connections handed to a data-path thread.");
+    WORKER_CONNECTIONS = gauge("vigie_worker_connections", ["worker"],
+        "Callers' connections open on a data-path thread.");
+    WORKER_EXCHANGES = gauge("vigie_worker_exchanges", ["worker"],
+        "Exchanges in flight on a data-path thread.");
+    WORKER_HEARTBEAT_AGE = gauge("vigie_worker_heartbeat_age_seconds", ["worker"],
+        "Time since a data-path thread last showed life; /live fails above 5 s.");
+    // The process collector's, with its own words.
+    PROCESS_CPU = counter("process_cpu_seconds_total", [], "Total user and system CPU time spent in seconds.");
+    PROCESS_MAX_FDS = gauge("process_max_fds", [], "Maximum number of open file descriptors.");
+    PROCESS_OPEN_FDS = gauge("process_open_fds", [], "Number of open file descriptors.");
+    PROCESS_RSS = gauge("process_resident_memory_bytes", [], "Resident memory size in bytes.");
+    PROCESS_START_TIME = gauge("process_start_time_seconds", [],
+        "Start time of the process since unix epoch in seconds.");
+    PROCESS_THREADS = gauge("process_threads", [], "Number of OS threads in the process.");
+    PROCESS_VIRTUAL = gauge("process_virtual_memory_bytes", [], "Virtual memory size in bytes.");
+}
+
+/// The README's table. The README holds it between `<!-- metric catalogue -->` and `<!-- /metric catalogue -->`.
+pub fn markdown() -> String {
+    let mut table = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for Entry { name, kind, labels, help } in ALL {
+        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(" ");
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "| `{name}` | {} | {labels} | {help} |", kind.as_str());
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_follow_the_rules() {
+        let names: BTreeSet<_> = ALL.iter().map(|e| e.name).collect();
+        assert_eq!(names.len(), ALL.len(), "a name appears twice");
+        for entry in ALL {
+            assert!(entry.name.starts_with("vigie_") || entry.name.starts_with("process_"), "{}", entry.name);
+            assert_eq!(entry.kind == Kind::Counter, entry.name.ends_with("_total"), "{}", entry.name);
+            assert!(!entry.help.contains(['|', '\n']) && entry.help.ends_with('.'), "{}", entry.name);
+            for reserved in ["_bucket", "_sum", "_count", "_info_total"] {
+                assert!(!entry.name.ends_with(reserved), "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each() {
+        let table = markdown();
+        assert_eq!(table.lines().count(), ALL.len() + 2);
+        assert!(table.contains("| `vigie_outcomes_total` | counter | `upstream` `outcome` | Exchanges by outcome;"));
+        assert!(table.contains("| `vigie_history_bytes` | gauge |  | Bytes"));
+    }
+}

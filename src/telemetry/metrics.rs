@@ -1,0 +1,186 @@
+//! Metrics: counted through handles resolved once, summed when scraped.
+//!
+//! Invariants: the data path touches only memory of its own worker (a [`PathShard`], a window shard), with relaxed
+//! atomics; nothing it calls waits for a scrape longer than one shard's copy. Children are kept by their full label tuple,
+//! never by a hash of it. Every family is bounded by the caps, and what goes beyond is counted.
+
+mod agent;
+mod collector;
+mod family;
+mod histogram;
+mod labels;
+mod method;
+mod path;
+mod requests;
+mod upstream;
+mod worker;
+
+pub use agent::{AgentMetrics, DropStage, LogSink, RecorderMetrics, SpanResult};
+pub(crate) use histogram::Exemplar;
+pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
+pub use labels::OTHER;
+pub use path::{AttemptEnd, PathShard};
+pub use upstream::{QuotaValues, UpstreamMetrics};
+pub use worker::WorkerMetrics;
+
+use crate::clock::Clock;
+use crate::exchange::{Outcome, Place};
+use crate::telemetry::{Caps, openmetrics};
+use labels::LabelCaps;
+use parking_lot::Mutex;
+use prometheus::{Registry, TextEncoder};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `Content-Type` of Prometheus' text format.
+pub const TEXT_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the metrics are made for.
+pub struct Options<'a> {
+    /// Configured upstreams, by name.
+    pub upstreams: &'a [Arc<str>],
+    /// Configured integrations, by name: the first ones let in under their cap.
+    pub integrations: &'a [Arc<str>],
+    /// Label caps.
+    pub caps: Caps,
+    /// Data-path threads.
+    pub workers: usize,
+    /// The agent's clock.
+    pub clock: Clock,
+    /// The program's version.
+    pub version: &'static str,
+    /// The commit it was built from, or `unknown`.
+    pub commit: &'static str,
+}
+
+/// Everything shared between the writers and the scrape.
+struct State {
+    clock: Clock,
+    labels: Mutex<LabelCaps>,
+    attempts: Mutex<path::Sharded<path::Attempts>>,
+    durations: Mutex<path::Sharded<path::Durations>>,
+    requests: Mutex<requests::Requests>,
+    admitted_attempts: Mutex<collector::AdmittedAttempts>,
+    upstreams: Vec<Arc<UpstreamMetrics>>,
+    /// Counts for calls that belong to no configured upstream.
+    unconfigured: Arc<UpstreamMetrics>,
+    workers: Vec<Arc<WorkerMetrics>>,
+    recorder: RecorderMetrics,
+    agent: AgentMetrics,
+}
+
+/// The agent's metrics. One per process, passed as an argument.
+pub struct Metrics {
+    state: Arc<State>,
+    registry: Registry,
+}
+
+impl Metrics {
+    /// Makes every series whose labels are known from the configuration, at zero.
+    pub fn new(options: Options<'_>) -> Arc<Self> {
+        let state = Arc::new(State::new(&options));
+        let registry = Registry::new();
+        for collector in collector::all(&state) {
+            // Refused only for a name registered twice, and each of these owns other names.
+            registry.register(collector).expect("families are registered once");
+        }
+        Arc::new(Self { state, registry })
+    }
+
+    /// The handle of `worker` for `place`. Takes locks and hashes strings: call it once and keep the handle.
+    pub fn path(&self, place: &Place, worker: usize) -> Arc<PathShard> {
+        let labels = self.state.labels.lock().admit(place);
+        Arc::new(PathShard {
+            attempts: self.state.attempts.lock().get(&labels, worker, path::Attempts::new),
+            durations: self.state.durations.lock().get(&labels, worker, path::Durations::new),
+            upstream: self.upstream(&place.upstream),
+            worker,
+        })
+    }
+
+    /// The counters of an upstream; those of `other` for a name that is not configured.
+    pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
+        self.state.upstreams.iter().find(|u| &**u.name() == name).unwrap_or(&self.state.unconfigured).clone()
+    }
+
+    /// All configured upstreams, in the configuration's order.
+    pub fn upstreams(&self) -> &[Arc<UpstreamMetrics>] {
+        &self.state.upstreams
+    }
+
+    /// The gauges of one data-path thread.
+    pub fn worker(&self, index: usize) -> Arc<WorkerMetrics> {
+        self.state.workers[index % self.state.workers.len()].clone()
+    }
+
+    /// All data-path threads, for `/live`.
+    pub fn workers(&self) -> &[Arc<WorkerMetrics>] {
+        &self.state.workers
+    }
+
+    /// The recorder's counters.
+    pub fn recorder(&self) -> &RecorderMetrics {
+        &self.state.recorder
+    }
+
+    /// Counters of log, history, spans and configuration.
+    pub fn agent(&self) -> &AgentMetrics {
+        &self.state.agent
+    }
+
+    /// Counts an exchange whose outcome is known. For the recorder: it takes a lock that a scrape also takes.
+    pub fn request(&self, place: &Place, method: &str, status_code: u16, outcome: Outcome) {
+        self.state.requests.lock().count(place, &self.state.labels, method, status_code, outcome);
+        self.upstream(&place.upstream).count_outcome(outcome);
+    }
+
+    /// Sets what is known of an upstream's quota window.
+    pub fn set_quota(&self, upstream: &str, window: &str, values: QuotaValues) {
+        self.upstream(upstream).set_quota(window, values);
+    }
+
+    /// The agent's monotonic time.
+    pub fn now(&self) -> Duration {
+        self.state.clock.elapsed()
+    }
+
+    /// One scrape: content type and body. OpenMetrics only where `accept` (the request's `Accept`) asks for it.
+    pub fn render(&self, accept: Option<&str>) -> (&'static str, Vec<u8>) {
+        let families = self.registry.gather();
+        if accept.is_some_and(openmetrics::is_preferred) {
+            let exemplars = collector::exemplars(&self.state);
+            return (openmetrics::CONTENT_TYPE, openmetrics::encode(&families, &exemplars).into_bytes());
+        }
+        let mut text = String::new();
+        // Fails only for a family without name or samples, and gathering drops those.
+        TextEncoder::new().encode_utf8(&families, &mut text).expect("gathered families are complete");
+        (TEXT_CONTENT_TYPE, text.into_bytes())
+    }
+}
+
+impl State {
+    fn new(options: &Options<'_>) -> Self {
+        let Options { upstreams, integrations, caps, clock, version, commit, .. } = options;
+        let (workers, now) = (options.workers.max(1), clock.elapsed());
+        let upstream = |name: &Arc<str>| Arc::new(UpstreamMetrics::new(name.clone(), workers, now));
+        // Room for the `other` series themselves, so that a family never holds more than its cap.
+        let others = upstreams.len() + 1;
+        let cap = |lines: usize, others: usize| (caps.series / lines).saturating_sub(others).max(1);
+        Self {
+            clock: clock.clone(),
+            labels: Mutex::new(LabelCaps::new(*caps, integrations, upstreams)),
+            attempts: Mutex::new(path::Sharded::new(cap(1, others), workers)),
+            durations: Mutex::new(path::Sharded::new(cap(histogram::LINES, others), workers)),
+            requests: Mutex::new(requests::Requests::new(cap(1, others * Outcome::ALL.len()))),
+            admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(cap(1, others))),
+            upstreams: upstreams.iter().map(upstream).collect(),
+            unconfigured: upstream(&OTHER.into()),
+            workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
+            recorder: RecorderMetrics::default(),
+            agent: AgentMetrics::new(version, commit, clock.wall_us()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! What the agent tells of itself: recorder, log, history, spans, configuration.
+
+use super::family::{Family, single};
+use crate::telemetry::catalogue;
+use prometheus::proto::MetricFamily;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+/// A closed set of label values, each with a counter that exists from the start.
+macro_rules! counted_set {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant),* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The label's value.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+    };
+}
+
+counted_set! {
+    /// What the recorder had to give up.
+    DropStage {
+        /// A whole exchange: no room in the channel.
+        Queue = "queue",
+        /// A body: no room for its bytes, or not readable within bounds.
+        Body = "body",
+        /// A line of the exchange log.
+        Log = "log",
+        /// A row of the history.
+        History = "history",
+        /// The spans of an exchange.
+        Trace = "trace",
+    }
+}
+
+counted_set! {
+    /// Where the exchange log goes.
+    LogSink {
+        /// Standard output.
+        Stdout = "stdout",
+        /// The rotated file.
+        File = "file",
+    }
+}
+
+counted_set! {
+    /// What became of spans.
+    SpanResult {
+        /// The collector took them.
+        Sent = "sent",
+        /// The collector refused them or could not be reached.
+        Failed = "failed",
+        /// There was no room to wait for the collector.
+        Dropped = "dropped",
+    }
+}
+
+/// Counters and gauges of the recorder.
+#[derive(Default)]
+pub struct RecorderMetrics {
+    dropped: [AtomicU64; DropStage::ALL.len()],
+    depth: AtomicI64,
+    bytes: AtomicI64,
+    records: AtomicU64,
+}
+
+impl RecorderMetrics {
+    /// Counts one loss. Nothing is ever dropped without it.
+    pub fn dropped(&self, stage: DropStage) {
+        self.dropped_many(stage, 1);
+    }
+
+    /// Counts `count` losses at once.
+    pub fn dropped_many(&self, stage: DropStage, count: u64) {
+        self.dropped[stage as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Losses so far.
+    pub fn dropped_count(&self, stage: DropStage) -> u64 {
+        self.dropped[stage as usize].load(Ordering::Relaxed)
+    }
+
+    /// An exchange with `bytes` of bodies entered the queue.
+    pub fn enqueued(&self, bytes: usize) {
+        self.depth.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as i64, Ordering::Relaxed);
+    }
+
+    /// It left the queue.
+    pub fn dequeued(&self, bytes: usize) {
+        self.depth.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
+    }
+
+    /// Exchanges waiting.
+    pub fn depth(&self) -> u64 {
+        self.depth.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Bytes of bodies waiting.
+    pub fn queued_bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Counts a finished record.
+    pub fn recorded(&self) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records so far.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+}
+
+/// The rest.
+pub struct AgentMetrics {
+    version: &'static str,
+    commit: &'static str,
+    start_us: i64,
+    log_lines: [AtomicU64; LogSink::ALL.len()],
+    log_write_errors: [AtomicU64; LogSink::ALL.len()],
+    spans: [AtomicU64; SpanResult::ALL.len()],
+    history_bytes: AtomicU64,
+    unknown_callers: AtomicU64,
+    reload_ok: AtomicBool,
+    reload_us: AtomicI64,
+}
+
+impl AgentMetrics {
+    pub(super) fn new(version: &'static str, commit: &'static str, start_us: i64) -> Self {
+        Self {
+            version,
+            commit,
+            start_us,
+            log_lines: Default::default(),
+            log_write_errors: Default::default(),
+            spans: Default::default(),
+            history_bytes: AtomicU64::new(0),
+            unknown_callers: AtomicU64::new(0),
+            // Metrics only exist once a configuration was loaded.
+            reload_ok: AtomicBool::new(true),
+            reload_us: AtomicI64::new(start_us),
+        }
+    }
+
+    /// Counts written lines of the exchange log.
+    pub fn log_lines(&self, sink: LogSink, lines: u64) {
+        self.log_lines[sink as usize].fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// Counts a failed write of the exchange log.
+    pub fn log_write_error(&self, sink: LogSink) {
+        self.log_write_errors[sink as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts spans.
+    pub fn spans(&self, result: SpanResult, count: u64) {
+        self.spans[result as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Spans so far.
+    pub fn span_count(&self, result: SpanResult) -> u64 {
+        self.spans[result as usize].load(Ordering::Relaxed)
+    }
+
+    /// Sets the history's size on disk.
+    pub fn set_history_bytes(&self, bytes: u64) {
+        self.history_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Sets how many unknown credential fingerprints are listed.
+    pub fn set_unknown_callers(&self, count: u64) {
+        self.unknown_callers.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes a reload at `now_us` (microseconds since the Unix epoch).
+    pub fn config_reloaded(&self, ok: bool, now_us: i64) {
+        self.reload_ok.store(ok, Ordering::Relaxed);
+        if ok {
+            self.reload_us.store(now_us, Ordering::Relaxed);
+        }
+    }
+}
+
+pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<MetricFamily> {
+    let load = |value: &AtomicU64| value.load(Ordering::Relaxed) as f64;
+    let sinks = || LogSink::ALL.iter().map(|sink| sink.as_str());
+    let mut build = Family::new(&catalogue::BUILD_INFO);
+    build.add(&[agent.version, agent.commit], 1.0);
+    vec![
+        build.finish(),
+        set(&catalogue::RECORDER_DROPPED, DropStage::ALL.iter().map(|stage| stage.as_str()), &recorder.dropped),
+        set(&catalogue::LOG_LINES, sinks(), &agent.log_lines),
+        set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
+        set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
+        single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
+        single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
+        single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),
+        single(&catalogue::HISTORY_BYTES, load(&agent.history_bytes)),
+        single(&catalogue::UNKNOWN_CALLERS, load(&agent.unknown_callers)),
+        single(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, f64::from(u8::from(agent.reload_ok.load(Ordering::Relaxed)))),
+        single(&catalogue::CONFIG_LAST_RELOAD_SUCCESS, unix_seconds(agent.reload_us.load(Ordering::Relaxed))),
+        single(&catalogue::START_TIME, unix_seconds(agent.start_us)),
+    ]
+}
+
+fn set(
+    entry: &'static catalogue::Entry,
+    words: impl Iterator<Item = &'static str>,
+    counts: &[AtomicU64],
+) -> MetricFamily {
+    let mut family = Family::new(entry);
+    words.zip(counts).for_each(|(word, count)| family.add(&[word], count.load(Ordering::Relaxed) as f64));
+    family.finish()
+}
+
+/// Microseconds since the epoch as seconds, exact to the millisecond: more digits than a double shows well.
+fn unix_seconds(us: i64) -> f64 {
+    (us / 1_000) as f64 / 1_000.0
+}

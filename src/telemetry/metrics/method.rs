@@ -1,0 +1,10 @@
+//! Methods as label values: a closed set.
+
+/// The label's values; the last stands for every method that is not registered here.
+pub(super) const METHODS: [&str; 10] =
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "OTHER"];
+
+/// Index of `method` in [`METHODS`].
+pub(super) fn index(method: &str) -> u8 {
+    METHODS.iter().position(|m| *m == method).unwrap_or(METHODS.len() - 1) as u8
+}
