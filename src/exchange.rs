@@ -174,7 +174,7 @@ impl AgentError {
         Self::IdleTimeout,
         Self::UpstreamClosed,
         Self::BadAnswer,
-        Self::Draining,
+        Self::Internal,
     ];
 
     /// The word sent as `x-vigie-error` and logged as `error_kind`.
