@@ -60,8 +60,8 @@ pub struct Config {
 pub struct Masking {
     /// Where the key is.
     pub key: KeySource,
-    /// Which key it is, 1 to 255.
-    pub key_version: u32,
+    /// Which key it is, from 1.
+    pub key_version: u16,
 }
 
 /// Where the masking key comes from.

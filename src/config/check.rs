@@ -174,7 +174,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether every upstream can be reached and every listener leads somewhere.
+    /// Whether every upstream can be reached.
     fn routing(&mut self) {
         let names = self.root.keys("upstreams");
         if names.is_empty() {
@@ -187,20 +187,23 @@ impl Checker<'_> {
         let listening = self.file.proxy.listening();
         let pinned = |name: &str| listening.iter().any(|l| l.upstream == Some(name));
         let open = listening.iter().any(|l| l.upstream.is_none());
-        let prefixed: Vec<bool> = names.iter().map(|n| self.written(&format!("upstreams/{n}/path_prefix"))).collect();
-        for (name, prefixed) in names.iter().zip(&prefixed).filter(|(n, _)| !pinned(n)) {
-            if !open {
+        let mut rest = None;
+        for name in &names {
+            let prefix = format!("upstreams/{name}/path_prefix");
+            let (prefixed, pinned) = (self.written(&prefix), pinned(name));
+            if !pinned && !open {
                 let message = "no listener leads here; each is pinned to another upstream";
                 self.error(&format!("upstreams/{name}"), message);
-            } else if !prefixed && names.len() > 1 {
-                let message = "missing; among several upstreams it needs one, or a listener pinned to it";
-                self.error(&format!("upstreams/{name}/path_prefix"), message);
-            }
-        }
-        if names.len() > 1 && !prefixed.contains(&true) && names.iter().all(|n| pinned(n)) {
-            for listener in listening.iter().filter(|l| l.upstream.is_none()) {
-                let message = "no upstream answers here; pin it with upstream, or give an upstream a path_prefix";
-                self.error(&listener.path, message);
+            } else if !prefixed && let Some(first) = rest {
+                let message = format!(
+                    "missing; upstreams.{first} takes all calls without a prefix, so it needs one, or a listener pinned to it"
+                );
+                if !pinned {
+                    self.error(&prefix, message);
+                }
+            } else if !prefixed {
+                // The first without a prefix answers for every path that no prefix matches.
+                rest = Some(name);
             }
         }
     }

@@ -154,7 +154,7 @@ pub struct Upstream {
     pub vendor: String,
     /// Its address: scheme, host, port and, where it has one, a base path. No credentials, no query.
     pub url: Link,
-    /// Calls whose path starts with this go here, without the prefix. Needed where several upstreams share a listener.
+    /// Calls whose path starts with this go here, without the prefix. One upstream may have none: it gets what no prefix matches.
     #[serde(default)]
     #[schemars(extend("format" = "vigie-path-prefix"))]
     pub path_prefix: Option<String>,

@@ -54,8 +54,8 @@ impl Errors {
     }
 
     /// The errors, never none.
-    pub fn problems(&self) -> &[Problem] {
-        &self.0
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
     }
 }
 

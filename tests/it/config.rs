@@ -253,7 +253,7 @@ proptest! {
         let names = ["ERP_TOKEN", "VIGIE_MASKING_KEY", "OTLP_AUTHORIZATION", "VIGIE_ADMIN_TOKEN"];
         let env: Env = names.into_iter().map(|name| (name, "s3cret ".repeat(6))).collect();
         if let Err(errors) = config::parse(&chars.into_iter().collect::<String>(), "vigie.yaml", &env) {
-            prop_assert!(!errors.problems().is_empty());
+            prop_assert!(errors.iter().count() > 0);
             prop_assert!(!errors.to_string().contains("s3cret"), "{}", errors);
         }
     }

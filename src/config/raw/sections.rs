@@ -16,8 +16,8 @@ pub struct Masking {
     #[schemars(length(min = 32))]
     pub key: Option<SecretText>,
     /// Number of the key, raised whenever it changes, so that tokens of different keys can be told apart.
-    #[schemars(range(min = 1, max = 255))]
-    pub key_version: u32,
+    #[schemars(range(min = 1, max = 65_535))]
+    pub key_version: u16,
 }
 
 impl Default for Masking {
