@@ -180,7 +180,7 @@ pub struct Upstream {
 }
 
 fn max_idle() -> usize {
-    64
+    upstream::MAX_IDLE_PER_WORKER
 }
 
 fn vendor(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
