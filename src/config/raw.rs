@@ -1,0 +1,305 @@
+//! The file as written: one struct a section. Doc comments are the schema's descriptions and the README's reference.
+
+use super::scalar::{Address, Bytes, Fingerprint, HeaderName, HeaderSecret, Link, Span, Token, Workers};
+use crate::{recorder, telemetry, upstream};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+mod sections;
+pub use sections::{Admin, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
+
+/// Configuration of Vigie.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// What this process does: everything, with an embedded store.
+    pub role: Role,
+    /// Directory for what Vigie keeps: history, and the masking key if none is given.
+    #[schemars(length(min = 1))]
+    pub data_dir: String,
+    /// The data path: where callers connect.
+    pub proxy: Proxy,
+    /// The CRM endpoints that calls are forwarded to, by name. At least one is needed.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_UPSTREAMS))]
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// The callers, by name, and how each is recognised. A call is attributed by listener, token, credential, path prefix or header, in this order; else it is `unknown`.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_INTEGRATIONS))]
+    pub integrations: BTreeMap<String, Integration>,
+    /// How values are turned into tokens.
+    pub masking: Masking,
+    /// From exchange to record.
+    pub recorder: Recorder,
+    /// The exchange log.
+    pub log: Log,
+    /// The records that can be searched.
+    pub history: History,
+    /// Spans over OTLP.
+    pub traces: Traces,
+    /// Prometheus metrics.
+    pub metrics: Metrics,
+    /// The listener of `/metrics`, `/live`, `/ready` and `/api/v1/…`.
+    pub admin: Admin,
+}
+
+/// Names become metric labels and parts of paths.
+const NAME: &str = "^[a-z0-9_-]{1,40}$";
+/// Upstreams at most; each pre-creates its series.
+const MAX_UPSTREAMS: usize = 50;
+/// Integrations at most; each is looked up by hash, so this only bounds memory.
+const MAX_INTEGRATIONS: usize = 1_000;
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            role: Role::default(),
+            data_dir: "./vigie-data".to_owned(),
+            proxy: Proxy::default(),
+            upstreams: BTreeMap::new(),
+            integrations: BTreeMap::new(),
+            masking: Masking::default(),
+            recorder: Recorder::default(),
+            log: Log::default(),
+            history: History::default(),
+            traces: Traces::default(),
+            metrics: Metrics::default(),
+            admin: Admin::default(),
+        }
+    }
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("type" = "string"))]
+pub enum Role {
+    // Said in the field's description; a variant's own would make the schema a `oneOf` of constants.
+    #[default]
+    #[allow(missing_docs)]
+    Standalone,
+}
+
+/// The data path.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxy {
+    /// The one listening address; `listeners` instead where there are several. 127.0.0.1:8080 if neither is given.
+    pub address: Option<Address>,
+    /// Allows `address` to be off loopback although callers' credentials then cross the network in plain text.
+    pub allow_plaintext: bool,
+    /// Listening addresses, each for everybody or pinned to one upstream or integration.
+    #[schemars(length(min = 1, max = 16))]
+    pub listeners: Option<Vec<Listener>>,
+    /// Data-path threads. `auto`: one per core the process may use, 4 at most.
+    pub workers: Workers,
+    /// How much of each body is copied to judge its meaning. Bodies are always forwarded whole.
+    pub capture: Capture,
+    /// How long running exchanges may go on after SIGTERM, 0s to 10m.
+    pub drain: Span,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            address: None,
+            allow_plaintext: false,
+            listeners: None,
+            workers: Workers(None),
+            capture: Capture::default(),
+            drain: Span(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// One listening address.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// IP address and port; port 0 takes a free one.
+    pub address: Address,
+    /// Sends every call made here to this upstream.
+    #[serde(default)]
+    pub upstream: Option<String>,
+    /// Attributes every call made here to this integration.
+    #[serde(default)]
+    pub integration: Option<String>,
+    /// Allows an address off loopback although callers' credentials then cross the network in plain text.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+}
+
+/// Bounds of the copies.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    /// Of a request's body, 16MiB at most.
+    pub request: Bytes,
+    /// Of an answer's body, 16MiB at most.
+    pub response: Bytes,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { request: Bytes(64 << 10), response: Bytes(64 << 10) }
+    }
+}
+
+/// One CRM endpoint.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Which CRM it is; `vigie vendors` tells what is known of each.
+    #[schemars(schema_with = "vendor")]
+    pub vendor: String,
+    /// Its address: scheme, host, port and, where it has one, a base path. No credentials, no query.
+    pub url: Link,
+    /// Calls whose path starts with this go here, without the prefix. One upstream may have none: it gets what no prefix matches.
+    #[serde(default)]
+    #[schemars(extend("format" = "vigie-path-prefix"))]
+    pub path_prefix: Option<String>,
+    /// HTTP version to speak to it.
+    #[serde(default)]
+    pub http: Http,
+    /// Time-outs towards it.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// How its certificate is verified.
+    #[serde(default)]
+    pub tls: Tls,
+    /// The limit to count against where its answers tell none.
+    #[serde(default)]
+    pub quota: Option<Quota>,
+    /// Idle connections kept by each data-path thread.
+    #[serde(default = "max_idle")]
+    #[schemars(range(min = 0, max = 4096))]
+    pub max_idle: usize,
+    /// Allows `http` to another machine although credentials then cross the network in plain text.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+}
+
+fn max_idle() -> usize {
+    upstream::MAX_IDLE_PER_WORKER
+}
+
+fn vendor(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "enum": crate::vendors::Profile::builtin_names() })
+}
+
+/// HTTP version.
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+pub enum Http {
+    #[default]
+    #[serde(rename = "auto")]
+    #[allow(missing_docs)]
+    Auto,
+    #[serde(rename = "1")]
+    #[allow(missing_docs)]
+    One,
+    #[serde(rename = "2")]
+    #[allow(missing_docs)]
+    Two,
+}
+
+/// Time-outs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// Name resolution, TCP and TLS together, 10ms to 1h.
+    pub connect: Span,
+    /// Request sent to answer head, 10ms to 1h.
+    pub head: Span,
+    /// Longest standstill of a body, 10ms to 1h.
+    pub idle: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let upstream::Timeouts { connect, head, idle } = upstream::Timeouts::default();
+        Self { connect: Span(connect), head: Span(head), idle: Span(idle) }
+    }
+}
+
+/// Certificates.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file of a private CA, trusted beside the system's.
+    #[schemars(length(min = 1))]
+    pub ca_file: Option<String>,
+}
+
+/// A limit known from the contract.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Calls a window.
+    #[schemars(range(min = 1))]
+    pub limit: u64,
+    /// The window's length, 1s to 31d.
+    pub window: Span,
+}
+
+/// One caller.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Integration {
+    /// Display name, logged as `system`. Its own name if absent.
+    #[schemars(length(min = 1, max = 100))]
+    pub system: Option<String>,
+    /// Tokens it sends as `x-vigie-token`, 16 characters or more: secrets, or `blake3:` and a secret's hash in hexadecimal.
+    #[schemars(length(max = 16))]
+    pub tokens: Vec<Token>,
+    /// Credentials for the CRM that only it uses: whole `Authorization` values, or keys.
+    #[schemars(length(max = 16))]
+    pub credentials: Vec<HeaderSecret>,
+    /// Fingerprints of such credentials, as `/api/v1/callers` lists them.
+    #[schemars(length(max = 16))]
+    pub fingerprints: Vec<Fingerprint>,
+    /// A path prefix that only it uses; removed before the call is forwarded.
+    #[schemars(extend("format" = "vigie-path-prefix"))]
+    pub path_prefix: Option<String>,
+    /// A header that only it sends; removed before the call is forwarded.
+    pub header: Option<Header>,
+}
+
+/// A header and its value.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Name.
+    pub name: HeaderName,
+    /// Value, compared exactly.
+    #[schemars(extend("format" = "vigie-header-value"))]
+    pub value: String,
+}
+
+impl From<Http> for upstream::HttpVersion {
+    fn from(http: Http) -> Self {
+        match http {
+            Http::Auto => Self::Auto,
+            Http::One => Self::Http1,
+            Http::Two => Self::Http2,
+        }
+    }
+}
+
+impl From<Protocol> for telemetry::OtlpProtocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Grpc => Self::Grpc,
+            Protocol::Http => Self::Http,
+        }
+    }
+}
+
+impl From<sections::Bodies> for recorder::Capture {
+    fn from(bodies: sections::Bodies) -> Self {
+        match bodies {
+            sections::Bodies::None => Self::None,
+            sections::Bodies::Errors => Self::Errors,
+            sections::Bodies::All => Self::All,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! From the checked file to what each module asks for.
+
+use super::raw::{self, File};
+use super::report::Report;
+use super::scalar;
+use super::tree::Node;
+use super::{Config, KeySource, Masking, Role};
+use crate::vendors::Profile;
+use crate::{admin, history, proxy, recorder, telemetry, upstream};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Data-path threads of `auto` at most: beyond, the CRM's own latency is what callers wait for.
+const MAX_AUTO_WORKERS: usize = 4;
+
+/// Builds the modules' configurations. `None` (with an error) only if a vendor's profile cannot be had.
+pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
+    let data_dir = PathBuf::from(&file.data_dir);
+    let upstreams = upstreams(&file, root, report)?;
+    let proxy = proxy(&file, root);
+    let File { masking, recorder, log, history, traces, metrics, admin, .. } = file;
+    let key = match masking.key {
+        Some(key) => KeySource::Given(key.0),
+        None => KeySource::File(data_dir.join("masking.key")),
+    };
+    Some(Config {
+        role: Role::Standalone,
+        masking: Masking { key, key_version: masking.key_version },
+        proxy,
+        upstreams,
+        recorder: recorder::Config {
+            queue: recorder.queue,
+            queue_bytes: clamp(recorder.queue_bytes.0),
+            capture: recorder.capture.into(),
+        },
+        history: history::Config {
+            enabled: history.enabled,
+            dir: data_dir.join("history"),
+            days: history.days,
+            max_bytes: history.max_size.0,
+        },
+        telemetry: telemetry(log, traces, &metrics),
+        admin: admin::Config {
+            address: admin.address.0,
+            tokens: admin.tokens.into_iter().map(|t| t.0).collect(),
+            allowed_hosts: admin.allowed_hosts,
+        },
+        data_dir,
+    })
+}
+
+fn clamp(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn proxy(file: &File, root: &Node) -> proxy::Config {
+    let listener = |l: super::check::Listening<'_>| proxy::Listener {
+        address: l.address,
+        upstream: l.upstream.map(Arc::from),
+        integration: l.integration.map(Arc::from),
+    };
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AUTO_WORKERS);
+    let names = root.keys("integrations");
+    let integrations = names.iter().filter_map(|name| Some(integration(name, file.integrations.get(*name)?)));
+    proxy::Config {
+        listeners: file.proxy.listening().into_iter().map(listener).collect(),
+        workers: file.proxy.workers.0.unwrap_or_else(cores),
+        capture_request_bytes: clamp(file.proxy.capture.request.0),
+        capture_response_bytes: clamp(file.proxy.capture.response.0),
+        drain: file.proxy.drain.0,
+        integrations: integrations.collect(),
+        // Without a collector nothing is worth sampling.
+        trace_ratio: file.traces.endpoint.as_ref().map_or(0.0, |_| file.traces.ratio),
+    }
+}
+
+fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
+    proxy::Integration {
+        name: Arc::from(name),
+        system: Arc::from(raw.system.as_deref().unwrap_or(name)),
+        token_hashes: raw.tokens.iter().map(|t| scalar::token_hash(t.0.expose())).collect(),
+        credentials: raw.credentials.iter().map(|c| c.0.clone()).collect(),
+        fingerprints: raw.fingerprints.iter().map(|f| f.0).collect(),
+        path_prefix: raw.path_prefix.clone(),
+        header: raw.header.as_ref().map(|h| (h.name.0.clone(), h.value.clone())),
+    }
+}
+
+fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstream::Config>> {
+    let mut upstreams = Vec::new();
+    for name in root.keys("upstreams") {
+        let raw = file.upstreams.get(name)?;
+        let Some(profile) = Profile::builtin(&raw.vendor) else {
+            report.error_in(root, &format!("upstreams/{name}/vendor"), "has no profile that can be read");
+            return None;
+        };
+        let scalar::Url { tls, host, port, path } = raw.url.0.clone();
+        let times = &raw.timeouts;
+        upstreams.push(upstream::Config {
+            name: Arc::from(name),
+            profile,
+            tls,
+            host,
+            port,
+            base_path: path,
+            path_prefix: raw.path_prefix.clone(),
+            ca_file: raw.tls.ca_file.as_ref().map(PathBuf::from),
+            http: raw.http.into(),
+            timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
+            max_idle_per_worker: raw.max_idle,
+            quota: raw.quota.as_ref().map(|q| upstream::DeclaredQuota { limit: q.limit, window: q.window.0 }),
+        });
+    }
+    Some(upstreams)
+}
+
+fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics) -> telemetry::Config {
+    let file = log.file.map(|f| telemetry::LogFile {
+        path: PathBuf::from(f.path),
+        max_bytes: f.max_size.0,
+        keep: f.keep,
+        max_days: f.max_days,
+    });
+    let raw::Caps { integrations, routes, series } = metrics.caps;
+    telemetry::Config {
+        log: telemetry::LogConfig { stdout: log.stdout, file },
+        traces: telemetry::TraceConfig {
+            endpoint: traces.endpoint.map(|e| e.0.to_string()),
+            protocol: traces.protocol.into(),
+            headers: traces.headers.into_iter().map(|(name, value)| (name, value.0)).collect(),
+            ratio: traces.ratio,
+            keep_slower_than: traces.keep_slower_than.0,
+            service_name: traces.service_name,
+        },
+        caps: telemetry::Caps { integrations, routes, series },
+    }
+}

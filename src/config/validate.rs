@@ -1,0 +1,203 @@
+//! The schema's verdict in plain words, all of it at once.
+
+use super::json;
+use super::report::{Report, quoted, suggestion};
+use super::scalar;
+use super::schema;
+use super::tree::{Node, Origin, Path, Value as Tree};
+use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+/// Rounds of taking out what is wrong; each takes out at least one value, and nesting is bounded.
+const MAX_ROUNDS: usize = 16;
+
+/// Reports every way in which `value` (made from `root`) breaks `schema`, then takes the broken parts out of `value`, so
+/// that the rest can still be checked. False when nothing usable is left.
+pub fn validate(value: &mut Value, root: &Node, schema: &Value, failed: &[Path], report: &mut Report) -> bool {
+    let Ok(validator) = validator(schema) else {
+        report.error_in(root, "", "cannot be checked: the built-in schema is not valid");
+        return false;
+    };
+    for path in validator.iter_errors(value).flat_map(|e| wrong_keys(&e)) {
+        let parent = root.at(&path.parent());
+        let key = parent.zip(path.steps().last()).and_then(|(p, key)| p.entry(key));
+        let pos = key.map_or_else(|| root.pos_of(&path), |e| e.pos.clone());
+        let message = wrong_key(&path, schema);
+        report.error(pos, path, message);
+    }
+    let found: Vec<_> = validator.iter_errors(value).filter_map(|e| explain(&e, root, schema)).collect();
+    for (path, message) in found.into_iter().filter(|(path, _)| !failed.contains(path)) {
+        report.error(root.pos_of(&path), path, message);
+    }
+    prune(value, &validator)
+}
+
+fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    let options = jsonschema::options().should_validate_formats(true);
+    let check = |name: &'static str| move |text: &str| scalar::check(name, text).is_ok();
+    scalar::FORMATS.into_iter().fold(options, |o, name| o.with_format(name, check(name))).build(schema)
+}
+
+/// The keys that `error` refuses, if it is about keys.
+fn wrong_keys(error: &ValidationError<'_>) -> Vec<Path> {
+    let path = Path::of_pointer(error.instance_path().as_str());
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => unexpected.iter().map(|key| path.join(key)).collect(),
+        Kind::PropertyNames { error } => vec![path.join(error.instance().as_str().unwrap_or_default())],
+        _ => Vec::new(),
+    }
+}
+
+/// Why the last step of `path` cannot be a key, and what could.
+fn wrong_key(path: &Path, schema: &Value) -> String {
+    let key = path.steps().last().map(String::as_str).unwrap_or_default();
+    let Some(parent) = schema::at(schema, path.parent().steps()) else { return "unknown key".to_owned() };
+    match parent.get("propertyNames") {
+        Some(names) => match names.get("format").and_then(Value::as_str) {
+            Some(format) => format!("the key {}", scalar::check(format, key).err().unwrap_or_default()),
+            None => "not a name; use 1 to 40 of a-z, 0-9, _ and -".to_owned(),
+        },
+        None => format!("unknown key; {}", suggestion(key, schema::properties(parent).map(|(k, _)| k))),
+    }
+}
+
+/// What one error about a value says, and the value's path.
+fn explain(error: &ValidationError<'_>, root: &Node, schema: &Value) -> Option<(Path, String)> {
+    let path = Path::of_pointer(error.instance_path().as_str());
+    let here = schema::at(schema, path.steps())?;
+    let node = root.at(&path);
+    let message = match error.kind() {
+        Kind::AdditionalProperties { .. } | Kind::PropertyNames { .. } => return None,
+        Kind::Required { property } => {
+            let key = property.as_str()?;
+            let what = schema::child(here, key).and_then(|s| s.get("description")?.as_str()).unwrap_or_default();
+            return Some((path.join(key), format!("missing; {}", lower_first_sentence(what))));
+        }
+        Kind::Type { .. } => format!("expected {}, found {}", expected(here), shown(node, here)),
+        Kind::Enum { .. } => not_a_choice(node, here),
+        Kind::Format { format } => {
+            let wrong = scalar::check(format, error.instance().as_str()?).err()?;
+            format!("{} {wrong}", subject(node, here))
+        }
+        Kind::Minimum { .. } | Kind::Maximum { .. } => {
+            format!("{} is out of range; use {}", subject(node, here), expected(here))
+        }
+        Kind::MinLength { limit: 1 } => "is empty; give a value or remove the key".to_owned(),
+        Kind::MinLength { limit } => format!("is too short; use at least {limit} characters"),
+        Kind::MaxLength { limit } => format!("is too long; use at most {limit} characters"),
+        Kind::MinItems { limit } => format!("has too few entries; give at least {limit}"),
+        Kind::MaxItems { limit } | Kind::MaxProperties { limit } => format!("has too many entries; {limit} at most"),
+        other => format!("is not valid here ({})", other.keyword()),
+    };
+    Some((path, message))
+}
+
+fn not_a_choice(node: Option<&Node>, schema: &Value) -> String {
+    let choices = schema.get("enum").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let words = choices.iter().filter_map(Value::as_str);
+    let text = match node.map(|n| &n.value) {
+        Some(Tree::Scalar(s)) if s.origin == Origin::Literal => s.text.as_str(),
+        _ => "",
+    };
+    format!("{} is not known here; {}", subject(node, schema), suggestion(text, words))
+}
+
+/// The first sentence, to stand after "missing; ".
+fn lower_first_sentence(text: &str) -> String {
+    let sentence = text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.');
+    let mut chars = sentence.chars();
+    let second_is_upper = sentence.chars().nth(1).is_some_and(char::is_uppercase);
+    match chars.next() {
+        Some(first) if !second_is_upper => first.to_lowercase().chain(chars).collect(),
+        _ => sentence.to_owned(),
+    }
+}
+
+/// What the schema asks for, in words.
+pub fn expected(schema: &Value) -> String {
+    let bound = |key| schema.get(key).map(ToString::to_string).map(|n| n.trim_end_matches(".0").to_owned());
+    let number = |word: &str| match (bound("minimum"), bound("maximum")) {
+        (Some(min), Some(max)) => format!("{word} from {min} to {max}"),
+        (Some(min), None) => format!("{word} of {min} or more"),
+        _ => word.to_owned(),
+    };
+    match schema.get("type").and_then(Value::as_str) {
+        Some("object") => "a mapping (key: value)".to_owned(),
+        Some("array") => "a list".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
+        Some("integer") => number("a whole number"),
+        Some("number") => number("a number"),
+        _ => "text".to_owned(),
+    }
+}
+
+/// What was found, in words; its text only where no secret can be in it.
+fn shown(node: Option<&Node>, schema: &Value) -> String {
+    match node.map(|n| &n.value) {
+        Some(Tree::Mapping(_)) => "a mapping".to_owned(),
+        Some(Tree::Sequence(_)) => "a list".to_owned(),
+        Some(Tree::Scalar(s)) if !json::is_null(s) => match subject(node, schema) {
+            hidden if hidden == HIDDEN => "one value".to_owned(),
+            text if s.origin == Origin::Literal && !s.plain => format!("the quoted text {text}"),
+            text => text,
+        },
+        _ => "nothing".to_owned(),
+    }
+}
+
+/// Stands for a value that may be a secret.
+const HIDDEN: &str = "the value";
+
+/// The value as the subject of a sentence.
+pub fn subject(node: Option<&Node>, schema: &Value) -> String {
+    match node.map(|n| &n.value) {
+        Some(Tree::Scalar(s)) => match &s.origin {
+            Origin::Expanded(from) => format!("the value of {from}"),
+            // A URL may hold credentials that it should not.
+            Origin::Literal if schema::holds_secret(schema) || s.text.contains("://") => HIDDEN.to_owned(),
+            Origin::Literal if s.plain && s.text.starts_with(|c: char| c.is_ascii_digit()) => {
+                quoted(&s.text).trim_matches('"').to_owned()
+            }
+            Origin::Literal => quoted(&s.text),
+        },
+        _ => HIDDEN.to_owned(),
+    }
+}
+
+/// Takes out what `validator` refuses until it refuses nothing. False when the whole file would have to go.
+fn prune(value: &mut Value, validator: &Validator) -> bool {
+    for _ in 0..MAX_ROUNDS {
+        let wrong: Vec<Path> = validator.iter_errors(value).flat_map(|e| culprits(&e)).collect();
+        if wrong.is_empty() {
+            return true;
+        }
+        for path in wrong {
+            if !remove(value, path.steps()) {
+                return false;
+            }
+        }
+    }
+    false
+}
+
+/// What has to go so that `error` goes.
+fn culprits(error: &ValidationError<'_>) -> Vec<Path> {
+    match wrong_keys(error) {
+        keys if keys.is_empty() => vec![Path::of_pointer(error.instance_path().as_str())],
+        keys => keys,
+    }
+}
+
+/// Removes what is at `steps`; with an item its whole list, so that the other items' indices never shift.
+fn remove(value: &mut Value, steps: &[String]) -> bool {
+    let Some((key, rest)) = steps.split_first() else { return false };
+    let Value::Object(map) = value else { return true };
+    match map.get_mut(key) {
+        Some(Value::Object(_)) if !rest.is_empty() => map.get_mut(key).is_none_or(|child| remove(child, rest)),
+        _ => {
+            map.remove(key);
+            true
+        }
+    }
+}
