@@ -1,0 +1,192 @@
+//! One pass over a JSON answer that picks out what the profile names and builds nothing else.
+//!
+//! A [`Scan`] is a small trie of the named places. The walk follows it and skips every other value without decoding it,
+//! so memory depends on the profile, not on the answer.
+
+mod walk;
+
+use serde::de::DeserializeSeed;
+use walk::Seed;
+
+/// Bytes of a message that are kept: enough for the longest validation text seen, little enough for a log line.
+const MAX_MESSAGE_BYTES: usize = 512;
+
+/// What a place holds; a place may hold several.
+pub(super) mod mark {
+    /// The vendor's error message, or a list of them.
+    pub const MESSAGE: u16 = 1;
+    /// A failure, if not empty.
+    pub const NON_EMPTY: u16 = 1 << 1;
+    /// A failure, if `false`.
+    pub const IS_FALSE: u16 = 1 << 2;
+    /// The record's id.
+    pub const ID: u16 = 1 << 3;
+    /// How many records there are in all.
+    pub const TOTAL: u16 = 1 << 4;
+    /// A list whose elements are counted.
+    pub const LIST: u16 = 1 << 5;
+    /// The address of a job, if not empty.
+    pub const JOB: u16 = 1 << 6;
+    /// A list of results, each judged.
+    pub const ITEMS: u16 = 1 << 7;
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    marks: u16,
+    names: Vec<(Box<str>, usize)>,
+    /// For the elements of a list.
+    elements: Option<usize>,
+}
+
+/// The named places of one kind of answer.
+#[derive(Debug)]
+pub(super) struct Scan {
+    nodes: Vec<Node>,
+    /// True when the profile calls error fields in this answer data.
+    pub errors_are_data: bool,
+    marks: u16,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()], errors_are_data: false, marks: 0 }
+    }
+}
+
+impl Scan {
+    /// Adds a place: dotted names, `[]` for the elements of a list, `$` for the whole answer.
+    pub fn add(&mut self, place: &str, marks: u16) -> Result<(), String> {
+        let mut at = 0;
+        for name in place.split('.').filter(|p| *p != "$") {
+            let (field, depth) = (name.trim_end_matches("[]"), name.matches("[]").count());
+            if field.contains(['[', ']', '$', ' ']) || (field.is_empty() && depth == 0) {
+                return Err(format!("`{place}` is not a place: dotted names, `[]` for elements, `$` for the whole"));
+            }
+            if !field.is_empty() {
+                at = self.named(at, field);
+            }
+            for _ in 0..depth {
+                at = self.elements_of(at);
+            }
+        }
+        self.nodes[at].marks |= marks;
+        self.marks |= marks;
+        if marks & mark::MESSAGE != 0 {
+            let elements = self.elements_of(at);
+            self.nodes[elements].marks |= mark::MESSAGE;
+        }
+        Ok(())
+    }
+
+    /// Whether any place has one of `marks`.
+    pub fn has(&self, marks: u16) -> bool {
+        self.marks & marks != 0
+    }
+
+    fn named(&mut self, at: usize, field: &str) -> usize {
+        if let Some((_, child)) = self.nodes[at].names.iter().find(|(n, _)| n.as_ref() == field) {
+            return *child;
+        }
+        let child = self.push();
+        self.nodes[at].names.push((field.into(), child));
+        child
+    }
+
+    fn elements_of(&mut self, at: usize) -> usize {
+        if let Some(child) = self.nodes[at].elements {
+            return child;
+        }
+        let child = self.push();
+        self.nodes[at].elements = Some(child);
+        child
+    }
+
+    fn push(&mut self) -> usize {
+        self.nodes.push(Node::default());
+        self.nodes.len() - 1
+    }
+
+    /// Walks `body`. What was found before its end, or before it broke, is in the result.
+    pub fn run(&self, body: &[u8]) -> (Found, End) {
+        let mut found = Found::default();
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let walked = Seed { scan: self, at: 0, found: &mut found }.deserialize(&mut json).and_then(|()| json.end());
+        let end = match walked {
+            Ok(()) => End::Whole,
+            Err(e) if e.is_eof() => End::Cut,
+            Err(_) => End::Broken,
+        };
+        (found, end)
+    }
+}
+
+/// How the walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At the end of one JSON value.
+    Whole,
+    /// The bytes ended first.
+    Cut,
+    /// It is not JSON.
+    Broken,
+}
+
+/// What the walk picked out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub message: Option<String>,
+    pub failed: bool,
+    pub id: Option<String>,
+    pub total: Option<u64>,
+    pub listed: Option<u64>,
+    pub job: bool,
+    /// Done and failed, if a list of results began.
+    pub items: Option<(u64, u64)>,
+    /// A JSON object or list began.
+    pub began: bool,
+}
+
+impl Found {
+    fn add_message(&mut self, text: &str) {
+        let message = self.message.get_or_insert_default();
+        let joint = if message.is_empty() { "" } else { "; " };
+        let room = MAX_MESSAGE_BYTES.saturating_sub(message.len() + joint.len());
+        if room == 0 || text.is_empty() {
+            return;
+        }
+        message.push_str(joint);
+        message.push_str(&text[..(0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)]);
+    }
+
+    fn take_text(&mut self, marks: u16, text: &str) {
+        if marks & mark::MESSAGE != 0 {
+            self.add_message(text);
+        }
+        if marks & mark::ID != 0 && self.id.is_none() && !text.is_empty() {
+            self.id = Some(text.to_owned());
+        }
+        if marks & mark::TOTAL != 0 {
+            self.total = text.parse().ok().or(self.total);
+        }
+        self.take_filled(marks, !text.is_empty());
+    }
+
+    fn take_number(&mut self, marks: u16, number: u64) {
+        if marks & mark::ID != 0 && self.id.is_none() {
+            self.id = Some(number.to_string());
+        }
+        if marks & mark::TOTAL != 0 {
+            self.total = Some(number);
+        }
+        self.take_filled(marks, true);
+    }
+
+    fn take_filled(&mut self, marks: u16, filled: bool) {
+        self.failed |= filled && marks & mark::NON_EMPTY != 0;
+        self.job |= filled && marks & mark::JOB != 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;
