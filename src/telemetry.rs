@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod metrics;
 pub mod openmetrics;
+pub mod otlp;
 pub mod windows;
 
 use crate::secret::Secret;
