@@ -1,6 +1,7 @@
 //! What Vigie tells of itself and of the traffic: metrics, the exchange log's sinks, spans.
 
 pub mod catalogue;
+pub mod logging;
 pub mod metrics;
 pub mod openmetrics;
 pub mod otlp;

@@ -42,7 +42,8 @@ pub(super) fn build(endpoint: &str, config: &TraceConfig, runtime: &Handle) -> R
 pub(super) fn shown(endpoint: &str) -> String {
     let Ok(uri) = endpoint.parse::<Uri>() else { return "(unreadable address)".to_owned() };
     let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", uri.scheme_str().unwrap_or("?"), uri.host().unwrap_or("?"))
+    let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    format!("{scheme}{}{port}", uri.host().unwrap_or("(no host)"))
 }
 
 fn unusable(endpoint: &str, reason: impl std::fmt::Display) -> Error {

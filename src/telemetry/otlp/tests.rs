@@ -165,7 +165,7 @@ async fn what_cannot_work_is_said_at_the_start() {
     let error = |config: &TraceConfig| Spans::start(config, metrics.clone(), runtime.clone()).unwrap_err().to_string();
     assert_eq!(
         error(&config("collector:4317".into(), OtlpProtocol::Grpc)),
-        "collector ?://collector:4317: it must start with http:// or https://"
+        "collector collector:4317: it must start with http:// or https://"
     );
     let mut bad_header = config("http://127.0.0.1:1".into(), OtlpProtocol::Grpc);
     bad_header.headers = vec![("x-key".into(), Secret::new("top\nsecret"))];
