@@ -7,7 +7,6 @@
 //! `http.request.body.size`, `http.response.body.size` and `url.template`.
 
 use crate::exchange::record::Record;
-use crate::exchange::redact::Masked;
 use crate::exchange::{Attempt, Exchange, Kind, Outcome};
 use crate::upstream;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
@@ -62,7 +61,7 @@ pub fn server_span(exchange: &Exchange, record: &Record, listener: &Endpoint) ->
     attributes.push(KeyValue::new("url.path", shared(&record.endpoint)));
     attributes.push(KeyValue::new("http.request.body.size", clamp(record.payload_size_bytes)));
     attributes.push(KeyValue::new("http.response.body.size", clamp(record.response_size_bytes)));
-    attributes.push(KeyValue::new("vigie.outcome", word(&record.outcome)));
+    attributes.push(KeyValue::new("vigie.outcome", text(&record.outcome)));
     attributes.push(KeyValue::new("vigie.integration", shared(&record.integration)));
     attributes.push(KeyValue::new("vigie.upstream", shared(&record.upstream)));
     attributes.push(KeyValue::new("vigie.kind", exchange.kind.as_str()));
@@ -121,13 +120,13 @@ fn common(record: &Record, endpoint: &Endpoint) -> Vec<KeyValue> {
     attributes.push(KeyValue::new("url.scheme", endpoint.scheme));
     attributes.push(KeyValue::new("server.address", shared(&endpoint.address)));
     attributes.push(KeyValue::new("server.port", i64::from(endpoint.port)));
-    attributes.push(KeyValue::new("vigie.correlation_id", masked(&record.correlation_id)));
+    attributes.push(KeyValue::new("vigie.correlation_id", text(record.correlation_id.as_str())));
     attributes
 }
 
 fn push_vendor(attributes: &mut Vec<KeyValue>, record: &Record) {
     if let Some(id) = &record.vendor_request_id {
-        attributes.push(KeyValue::new("vigie.vendor_request_id", masked(id)));
+        attributes.push(KeyValue::new("vigie.vendor_request_id", text(id.as_str())));
     }
     if let Some(remaining) = record.quota_remaining {
         attributes.push(KeyValue::new("vigie.quota.remaining", clamp(remaining)));
@@ -189,22 +188,15 @@ fn at(exchange: &Exchange, after_us: u64) -> SystemTime {
 
 /// The conventions' word for a method that is not registered.
 fn method(record: &Record) -> Value {
-    if record.method == "OTHER" { "_OTHER".into() } else { word(&record.method) }
-}
-
-fn word(word: &Cow<'static, str>) -> Value {
-    match word {
-        Cow::Borrowed(word) => (*word).into(),
-        Cow::Owned(word) => word.clone().into(),
-    }
+    if record.method == "OTHER" { "_OTHER".into() } else { text(&record.method) }
 }
 
 fn shared(text: &Arc<str>) -> Value {
     Value::String(StringValue::from(text.clone()))
 }
 
-fn masked(text: &Masked) -> Value {
-    text.as_str().to_owned().into()
+fn text(text: &str) -> Value {
+    text.to_owned().into()
 }
 
 fn clamp(number: u64) -> i64 {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::exchange::redact::Masked;
 use crate::exchange::{AgentError, Direction, Message, Place, Trace};
 use std::collections::BTreeMap;
 
