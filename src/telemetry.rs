@@ -1,8 +1,10 @@
 //! What Vigie tells of itself and of the traffic: metrics, the exchange log's sinks, spans.
 
 pub mod catalogue;
+pub mod logging;
 pub mod metrics;
 pub mod openmetrics;
+pub mod otlp;
 pub mod windows;
 
 use crate::secret::Secret;

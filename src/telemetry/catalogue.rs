@@ -142,7 +142,12 @@ catalogue! {
     PROCESS_VIRTUAL = gauge("process_virtual_memory_bytes", [], "Virtual memory size in bytes.");
 }
 
-/// The README's table. The README holds it between `<!-- metric catalogue -->` and `<!-- /metric catalogue -->`.
+/// Line before the README's table.
+pub const README_START: &str = "<!-- metric catalogue -->";
+/// Line after the README's table.
+pub const README_END: &str = "<!-- /metric catalogue -->";
+
+/// The README's table, as it stands between [`README_START`] and [`README_END`].
 pub fn markdown() -> String {
     let mut table = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
     for Entry { name, kind, labels, help } in ALL {

@@ -73,34 +73,35 @@ impl AdmittedAttempts {
 }
 
 fn attempts(state: &State) -> MetricFamily {
-    let mut totals: BTreeMap<(Labels, u16), u64> = BTreeMap::new();
-    for (labels, shards) in state.attempts.lock().iter() {
+    let shards = state.attempts.lock().all();
+    let mut totals: BTreeMap<(&Labels, u16), u64> = BTreeMap::new();
+    for (labels, shards) in &shards {
         for shard in shards {
-            shard.for_each(|status, count| *totals.entry((labels.clone(), status)).or_default() += count);
+            shard.for_each(|status, count| *totals.entry((labels, status)).or_default() += count);
         }
     }
     let mut family = Family::new(&catalogue::ATTEMPTS);
-    let mut other: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    let mut other: BTreeMap<&str, u64> = BTreeMap::new();
     let mut admitted = state.admitted_attempts.lock();
     admitted.folded = 0;
     for ((labels, status), count) in totals {
-        if admitted.admit(&labels, status) {
+        if admitted.admit(labels, status) {
             let [integration, upstream, route] = labels.values();
             family.add(&[integration, upstream, route, &status.to_string()], count as f64);
         } else {
             admitted.folded += 1;
-            *other.entry(labels.upstream).or_default() += count;
+            *other.entry(&labels.upstream).or_default() += count;
         }
     }
     for (upstream, count) in other {
-        family.add(&[OTHER, &upstream, OTHER, OTHER], count as f64);
+        family.add(&[OTHER, upstream, OTHER, OTHER], count as f64);
     }
     family.finish()
 }
 
 fn requests(state: &State) -> MetricFamily {
     let mut unrecorded = Vec::new();
-    for (labels, shards) in state.attempts.lock().iter() {
+    for (labels, shards) in state.attempts.lock().all() {
         for shard in shards {
             shard.for_each_unrecorded(|method, status, count| {
                 unrecorded.push((labels.clone(), method, status, count));
@@ -113,11 +114,11 @@ fn requests(state: &State) -> MetricFamily {
 }
 
 fn snapshots(state: &State) -> Vec<(Labels, DurationsSnapshot)> {
-    let durations = state.durations.lock();
-    let sums = durations.iter().map(|(labels, shards)| {
+    let shards = state.durations.lock().all();
+    let sums = shards.into_iter().map(|(labels, shards)| {
         let mut snapshot = DurationsSnapshot::default();
-        shards.for_each(|shard| shard.add_to(&mut snapshot));
-        (labels.clone(), snapshot)
+        shards.iter().for_each(|shard| shard.add_to(&mut snapshot));
+        (labels, snapshot)
     });
     sums.collect()
 }

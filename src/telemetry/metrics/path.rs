@@ -209,8 +209,9 @@ impl<T> Sharded<T> {
         shards[worker % self.workers].get_or_insert_with(|| Arc::new(make())).clone()
     }
 
-    /// Every tuple with its shards.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Labels, impl Iterator<Item = &T>)> {
-        self.map.iter().map(|(labels, shards)| (labels, shards.iter().flatten().map(Arc::as_ref)))
+    /// Every tuple with its shards. A copy of handles only: the table's lock is not held while they are summed, since a
+    /// worker that meets a new place waits for it.
+    pub(super) fn all(&self) -> Vec<(Labels, Vec<Arc<T>>)> {
+        self.map.iter().map(|(labels, shards)| (labels.clone(), shards.iter().flatten().cloned().collect())).collect()
     }
 }

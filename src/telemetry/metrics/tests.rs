@@ -165,6 +165,28 @@ fn workers_counts_add_up_and_any_worker_number_is_served() {
 }
 
 #[test]
+fn writers_on_one_shard_and_a_scrape_at_the_same_time_lose_nothing() {
+    let metrics = metrics(Caps::default());
+    let place = place(7, "erp", "crm", "/a");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let path = metrics.path(&place, 0);
+                for i in 0..5_000u64 {
+                    path.attempt_end(&AttemptEnd { status: Some(500), error: None, upstream_us: i, at: metrics.now() });
+                    path.observe_exchange(i, 1);
+                }
+            });
+        }
+        (0..20).for_each(|_| assert!(text(&metrics).contains("vigie_window_attempts")));
+    });
+    let text = text(&metrics);
+    assert_eq!(total(&text, "vigie_attempts_total"), 20_000.0);
+    assert_eq!(total(&text, "vigie_request_duration_seconds_count"), 20_000.0);
+    assert_eq!(value(&text, r#"vigie_window_server_errors{upstream="crm",window="10m"}"#), Some(20_000.0));
+}
+
+#[test]
 fn what_the_recorder_had_no_room_for_counts_as_unclassified() {
     let metrics = metrics(Caps::default());
     let place = place(1, "erp", "crm", "/a");

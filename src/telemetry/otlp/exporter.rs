@@ -1,0 +1,172 @@
+//! The OTLP exporter over gRPC or HTTP, from the configuration alone.
+
+use super::{EXPORT_TIMEOUT, Error};
+use crate::telemetry::{OtlpProtocol, TraceConfig};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use opentelemetry::KeyValue;
+use opentelemetry_http::{HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::tonic_types::{metadata::MetadataMap, transport::ClientTlsConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanExporter as _;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Most bytes of a collector's answer that are read; an OTLP answer is a few bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Path of OTLP over HTTP, to be named in full when the address is set in code.
+const HTTP_PATH: &str = "/v1/traces";
+
+/// Builds the exporter. Connections are made by and on `runtime`.
+pub(super) fn build(endpoint: &str, config: &TraceConfig, runtime: &Handle) -> Result<SpanExporter, Error> {
+    let uri: Uri = endpoint.parse().map_err(|error| unusable(endpoint, error))?;
+    let tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(unusable(endpoint, "it must start with http:// or https://")),
+    };
+    let headers = headers(config)?;
+    // tonic spawns its connection when built, reqwest when it sends: both need the runtime around them.
+    let _inside = runtime.enter();
+    let mut exporter = match config.protocol {
+        OtlpProtocol::Grpc => grpc(endpoint, headers, tls),
+        OtlpProtocol::Http => http(endpoint, config, tls, runtime),
+    }?;
+    exporter.set_resource(&resource(&config.service_name));
+    Ok(exporter)
+}
+
+/// The address for messages: without user, password, path or query.
+pub(super) fn shown(endpoint: &str) -> String {
+    let Ok(uri) = endpoint.parse::<Uri>() else { return "(unreadable address)".to_owned() };
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    format!("{scheme}{}{port}", uri.host().unwrap_or("(no host)"))
+}
+
+fn unusable(endpoint: &str, reason: impl std::fmt::Display) -> Error {
+    Error::Endpoint { endpoint: shown(endpoint), reason: reason.to_string() }
+}
+
+fn headers(config: &TraceConfig) -> Result<HeaderMap, Error> {
+    let mut map = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let parsed = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::from_str(value.expose()).ok());
+        let (key, mut value) = parsed.ok_or_else(|| Error::Header(name.clone()))?;
+        value.set_sensitive(true);
+        map.append(key, value);
+    }
+    Ok(map)
+}
+
+fn resource(service_name: &str) -> Resource {
+    // Not `Resource::builder()`: that one reads the environment.
+    Resource::builder_empty()
+        .with_attributes([
+            KeyValue::new("service.name", service_name.to_owned()),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        ])
+        .build()
+}
+
+fn grpc(endpoint: &str, headers: HeaderMap, tls: bool) -> Result<SpanExporter, Error> {
+    let mut builder = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
+        .with_metadata(MetadataMap::from_headers(headers));
+    if tls {
+        builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
+    }
+    builder.build().map_err(|error| unusable(endpoint, error))
+}
+
+fn http(endpoint: &str, config: &TraceConfig, tls: bool, runtime: &Handle) -> Result<SpanExporter, Error> {
+    let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let client = reqwest::Client::builder()
+        .timeout(EXPORT_TIMEOUT)
+        // The collector's headers may hold a key: they go to the configured address and nowhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_backend_preconfigured(trust(endpoint, tls)?)
+        .build()
+        .map_err(|error| unusable(endpoint, error))?;
+    SpanExporter::builder()
+        .with_http()
+        .with_endpoint(with_path(endpoint))
+        .with_timeout(EXPORT_TIMEOUT)
+        .with_headers(headers.collect())
+        .with_http_client(SpawningClient { client, runtime: runtime.clone() })
+        .build()
+        .map_err(|error| unusable(endpoint, error))
+}
+
+/// The address of OTLP's traces below a base address; one that names the path already stays.
+fn with_path(endpoint: &str) -> String {
+    let base = endpoint.trim_end_matches('/');
+    if base.ends_with(HTTP_PATH) { base.to_owned() } else { format!("{base}{HTTP_PATH}") }
+}
+
+/// TLS with the system's roots; they take a few hundred KB, so they are only read for https.
+fn trust(endpoint: &str, tls: bool) -> Result<rustls::ClientConfig, Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    if tls {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| unusable(endpoint, error))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Sends on a runtime of ours, whatever thread asks: the exporter's future may be driven outside of any.
+#[derive(Debug)]
+struct SpawningClient {
+    client: reqwest::Client,
+    runtime: Handle,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for SpawningClient {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        self.runtime.spawn(send(self.client.clone(), request)).await?
+    }
+}
+
+async fn send(client: reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    let mut answer = client.execute(request.try_into()?).await?;
+    let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(Box::new(opentelemetry_http::ResponseBodyTooLarge::new()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_end_in_the_traces_path_once() {
+        for base in ["http://c:4318", "http://c:4318/", "http://c:4318/v1/traces", "http://c:4318/v1/traces/"] {
+            assert_eq!(with_path(base), "http://c:4318/v1/traces", "{base}");
+        }
+        assert_eq!(with_path("https://c/otlp"), "https://c/otlp/v1/traces");
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_not_shown() {
+        assert_eq!(shown("https://user:secret@collector.example:4317/x?key=secret"), "https://collector.example:4317");
+        assert_eq!(shown("http://collector.example"), "http://collector.example");
+        assert_eq!(shown("not an address"), "(unreadable address)");
+    }
+}
