@@ -9,7 +9,7 @@ use crate::history::{self, History};
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers, Knowledge, Outputs, Recorder};
 use crate::telemetry::metrics::{Metrics, Options};
-use crate::telemetry::otlp::Spans;
+use crate::telemetry::otlp::{Peers, Spans};
 use crate::telemetry::sink::LogSinks;
 use crate::vendors::Profile;
 use crate::{admin, proxy};
@@ -67,7 +67,9 @@ impl App {
         let log = LogSinks::start(&config.telemetry.log).context("the exchange log cannot be started")?;
         let history = open_history(&config.history, &clock)?;
         let runtime = tokio::runtime::Handle::current();
-        let spans = Spans::start(&config.telemetry.traces, Arc::clone(&metrics), runtime)?;
+        let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
+        let peers = Peers::new(listener, &config.upstreams);
+        let spans = Spans::start(&config.telemetry.traces, peers, Arc::clone(&metrics), runtime)?;
         rebuild::windows(&config.history, &metrics, &clock);
 
         let recorder = Recorder {
@@ -124,6 +126,11 @@ impl App {
     /// Where it listens.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// The queue of spans, when a collector is configured: for the agent's own.
+    pub fn spans(&self) -> Option<Spans> {
+        self.spans.clone()
     }
 
     /// Stops accepting, lets running exchanges finish, writes out what was recorded. Gives the number of exchanges cut.

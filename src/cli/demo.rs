@@ -51,8 +51,9 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let text = configuration(&args, sandbox.crm);
     let loaded = config::parse(&text, "demo configuration", &Env::from_process());
     let config = loaded.map_err(|errors| anyhow::anyhow!("{errors}"))?.config;
-    let _logging = logging::init(level, &config.telemetry.traces)?;
+    let logging = logging::init(level, &config.telemetry.traces)?;
     let app = App::start(config).await?;
+    logging.attach(app.spans());
     let addresses = app.addresses().clone();
     let proxy = addresses.proxy.first().copied().unwrap_or(args.proxy);
     output::say(&screen::welcome(proxy, addresses.admin, sandbox.crm, sandbox.erp, &args));
@@ -66,6 +67,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let _ = traffic.await;
     let _ = screen.await;
     output::say(&screen::summary(addresses.admin).await);
+    logging.shutdown();
     app.drain().await;
     sandbox.stop.cancel();
     Ok(ExitCode::SUCCESS)

@@ -33,19 +33,21 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let _logging = logging::init(level, &loaded.config.telemetry.traces)?;
+    let logging = logging::init(level, &loaded.config.telemetry.traces)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let app = App::start(loaded.config).await?;
+    logging.attach(app.spans());
     let addresses = app.addresses();
     tracing::info!(proxy = ?addresses.proxy, admin = %addresses.admin, "ready");
     tokio::select! {
         _ = term.recv() => tracing::info!("SIGTERM: draining"),
         _ = int.recv() => tracing::info!("interrupted: draining"),
     }
+    logging.shutdown();
     let cut = app.drain().await;
     tracing::info!(cut, "stopped");
     Ok(ExitCode::SUCCESS)

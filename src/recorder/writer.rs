@@ -78,8 +78,10 @@ impl Recorder {
             }
             let line = start..lines.len();
             lines.push(b'\n');
-            if self.outputs.spans.is_some() && self.keeps(&exchange, outcome) {
-                otlp::spans(&exchange, &record, &mut spans);
+            if let Some(sender) = &self.outputs.spans
+                && self.keeps(&exchange, outcome)
+            {
+                sender.describe(&exchange, &record, &mut spans);
             }
             if self.outputs.history.is_some() {
                 let head_us = self.head_us(&exchange);

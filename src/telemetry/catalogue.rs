@@ -184,4 +184,11 @@ mod tests {
         assert!(table.contains("| `vigie_outcomes_total` | counter | `upstream` `outcome` | Exchanges by outcome;"));
         assert!(table.contains("| `vigie_history_bytes` | gauge |  | Bytes"));
     }
+
+    #[test]
+    fn the_readme_holds_the_table() {
+        let readme = include_str!("../../README.md");
+        let held = readme.split_once(README_START).and_then(|(_, rest)| rest.split_once(README_END));
+        assert_eq!(held.map(|(table, _)| table.trim()), Some(markdown().trim()), "paste the right side into README.md");
+    }
 }

@@ -10,6 +10,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use std::io::IsTerminal;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -23,9 +24,9 @@ use tracing_subscriber::{Layer, Registry};
 /// targets overrides it.
 const QUIET: &str = "opentelemetry=off,opentelemetry_sdk=off,opentelemetry-otlp=off,opentelemetry-http=off";
 
-/// How a line of the log looks.
+/// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+enum Format {
     /// For people.
     Text {
         /// With colours.
@@ -37,7 +38,7 @@ pub enum Format {
 
 impl Format {
     /// Text where standard error is a terminal, JSON otherwise.
-    pub fn for_stderr() -> Self {
+    fn for_stderr() -> Self {
         if std::io::stderr().is_terminal() { Self::Text { colour: true } } else { Self::Json }
     }
 }
@@ -53,27 +54,50 @@ pub enum Error {
     AlreadySet,
 }
 
-/// Keeps the agent's own spans going; [`Guard::shutdown`] ends them.
-#[must_use = "without it the agent's own spans end at once"]
-pub struct Guard(Option<SdkTracerProvider>);
+/// The agent's own spans: off until [`Guard::attach`], ended by [`Guard::shutdown`].
+#[must_use = "without it the agent's own spans cannot be attached nor ended"]
+pub struct Guard {
+    provider: Option<SdkTracerProvider>,
+    spans: Arc<OnceLock<Spans>>,
+}
 
 impl Guard {
+    /// Sends the agent's own spans through `spans` from now on. The log is there first: starting the exporter may have
+    /// something to say. Only the first call counts.
+    pub fn attach(&self, spans: Option<Spans>) {
+        if let Some(spans) = spans {
+            let _ = self.spans.set(spans);
+        }
+    }
+
     /// Ends the agent's own spans. Does not block: they were handed over as they ended. Call it before
     /// [`Spans::shutdown`], which sends them.
     pub fn shutdown(self) {
-        if let Some(provider) = self.0 {
+        if let Some(provider) = self.provider {
             // Its only error is that it already happened.
             let _ = provider.shutdown();
         }
     }
 }
 
-/// Sets up the process's log on standard error. `filter` is `level` or `target=level,…`, e.g. `info,vigie::proxy=debug`;
-/// `traces` adds the agent's own spans.
-pub fn init(filter: &str, format: Format, traces: Option<(&TraceConfig, Spans)>) -> Result<Guard, Error> {
-    let provider = traces.map(|(config, spans)| provider(config, spans));
-    subscriber(filter, format, std::io::stderr, provider.as_ref())?.try_init().map_err(|_| Error::AlreadySet)?;
-    Ok(Guard(provider))
+/// Sets up the process's log on standard error, as text on a terminal and as JSON otherwise. `filter` is `level` or
+/// `target=level,…`, e.g. `info,vigie::proxy=debug`; a collector in `traces` adds the agent's own spans.
+pub fn init(filter: &str, traces: &TraceConfig) -> Result<Guard, Error> {
+    let guard = guard(traces);
+    let subscriber = subscriber(filter, Format::for_stderr(), std::io::stderr, guard.provider.as_ref())?;
+    subscriber.try_init().map_err(|_| Error::AlreadySet)?;
+    Ok(guard)
+}
+
+fn guard(traces: &TraceConfig) -> Guard {
+    let spans = Arc::new(OnceLock::new());
+    let provider = traces.endpoint.is_some().then(|| {
+        SdkTracerProvider::builder()
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(traces.ratio))))
+            .with_span_processor(Forward(spans.clone()))
+            .build()
+    });
+    Guard { provider, spans }
 }
 
 fn subscriber<W>(
@@ -105,23 +129,16 @@ where
     Ok(Registry::default().with(Layer::and_then(text, json).with_filter(env_filter)).with(own_spans))
 }
 
-fn provider(config: &TraceConfig, spans: Spans) -> SdkTracerProvider {
-    SdkTracerProvider::builder()
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.ratio))))
-        .with_span_processor(Forward(spans))
-        .build()
-}
-
 /// Hands finished spans to the one queue.
 #[derive(Debug)]
-struct Forward(Spans);
+struct Forward(Arc<OnceLock<Spans>>);
 
 impl SpanProcessor for Forward {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if span.span_context.is_sampled() {
-            self.0.try_send(vec![span]);
+        if let Some(spans) = self.0.get().filter(|_| span.span_context.is_sampled()) {
+            spans.try_send(vec![span]);
         }
     }
 

@@ -18,7 +18,7 @@ mod worker;
 pub use agent::{AgentMetrics, DropStage, LogSink, RecorderMetrics, SpanResult};
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
-pub use labels::OTHER;
+pub use labels::{NONE, OTHER};
 pub use path::{AttemptEnd, PathShard};
 pub use upstream::{QuotaValues, UpstreamMetrics};
 pub use worker::WorkerMetrics;
@@ -87,6 +87,13 @@ impl Metrics {
         Arc::new(Self { state, registry })
     }
 
+    /// Metrics of an upstream `crm` and no integration.
+    #[cfg(test)]
+    pub fn for_tests(workers: usize, clock: Clock) -> Arc<Self> {
+        let (upstreams, caps) = (&["crm".into()], Caps::default());
+        Self::new(Options { upstreams, integrations: &[], caps, workers, clock, version: "0", commit: "test" })
+    }
+
     /// The handle of `worker` for `place`. Takes locks and hashes strings: call it once and keep the handle.
     pub fn path(&self, place: &Place, worker: usize) -> Arc<PathShard> {
         let labels = self.state.labels.lock().admit(place);
@@ -98,7 +105,7 @@ impl Metrics {
         })
     }
 
-    /// The counters of an upstream; those of `other` for a name that is not configured.
+    /// The counters of an upstream; those of `none` for a name that is not configured.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
         self.state.upstreams.iter().find(|u| &**u.name() == name).unwrap_or(&self.state.unconfigured).clone()
     }
@@ -174,7 +181,7 @@ impl State {
             requests: Mutex::new(requests::Requests::new(cap(1, others * Outcome::ALL.len()))),
             admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(cap(1, others))),
             upstreams: upstreams.iter().map(upstream).collect(),
-            unconfigured: upstream(&OTHER.into()),
+            unconfigured: upstream(&NONE.into()),
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),

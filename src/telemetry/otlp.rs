@@ -6,11 +6,14 @@
 mod exporter;
 mod spans;
 
-pub use spans::{Endpoint, client_span, is_kept, server_span, spans_of};
+pub use opentelemetry_sdk::trace::SpanData;
+pub use spans::{Endpoint, Peers, client_span, server_span};
 
+use crate::exchange::Exchange;
+use crate::exchange::record::Record;
 use crate::telemetry::TraceConfig;
 use crate::telemetry::metrics::{Metrics, SpanResult};
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_sdk::trace::SpanExporter as _;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +22,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Exchanges whose spans may wait. At two to three spans of about 2 KB each this is at most 12 MB, held only while the
-/// collector is away.
-const QUEUE: usize = 2_048;
+/// Spans that may wait: at about 2 KB each at most 16 MB, held only while the collector is away or slow.
+const QUEUE: u64 = 8_192;
+
+/// Messages that may wait. Each holds at least one span, so the bound on spans is reached first.
+const MESSAGES: usize = QUEUE as usize;
 
 /// Spans in one request to the collector; the default of the OpenTelemetry batch processors.
 const BATCH: usize = 512;
@@ -54,6 +59,7 @@ pub struct Spans(Arc<Inner>);
 
 struct Inner {
     queue: mpsc::Sender<Vec<SpanData>>,
+    peers: Peers,
     metrics: Arc<Metrics>,
     /// Spans accepted and not yet sent or failed.
     pending: Arc<AtomicU64>,
@@ -72,12 +78,13 @@ impl Spans {
     /// collector that is not there is no error: it may come later.
     pub fn start(
         config: &TraceConfig,
+        peers: Peers,
         metrics: Arc<Metrics>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Option<Self>, Error> {
         let Some(endpoint) = &config.endpoint else { return Ok(None) };
         let exporter = exporter::build(endpoint, config, &runtime)?;
-        let (queue, receiver) = mpsc::channel(QUEUE);
+        let (queue, receiver) = mpsc::channel(MESSAGES);
         let (pending, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let worker = Worker {
             receiver,
@@ -89,16 +96,21 @@ impl Spans {
             failing: false,
         };
         let task = Mutex::new(Some(runtime.spawn(worker.run())));
-        Ok(Some(Self(Arc::new(Inner { queue, metrics, pending, stop, task }))))
+        Ok(Some(Self(Arc::new(Inner { queue, peers, metrics, pending, stop, task }))))
     }
 
-    /// Hands over the finished spans of one exchange. Never waits: without room they are dropped and counted.
+    /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt.
+    pub fn describe(&self, exchange: &Exchange, record: &Record, out: &mut Vec<SpanData>) {
+        spans::describe(exchange, record, &self.0.peers, out);
+    }
+
+    /// Hands over the finished spans of some exchanges. Never waits: without room they are dropped and counted.
     /// False when they were dropped.
     pub fn try_send(&self, spans: Vec<SpanData>) -> bool {
         let count = spans.len() as u64;
-        // Before sending, so that the worker never subtracts what was not yet added.
-        self.0.pending.fetch_add(count, Ordering::Relaxed);
-        let sent = self.0.queue.try_send(spans).is_ok();
+        // Added before sending, so that the worker never subtracts what was not yet added.
+        let room = self.0.pending.fetch_add(count, Ordering::Relaxed) + count <= QUEUE;
+        let sent = room && self.0.queue.try_send(spans).is_ok();
         if !sent {
             self.0.pending.fetch_sub(count, Ordering::Relaxed);
             self.0.metrics.agent().spans(SpanResult::Dropped, count);

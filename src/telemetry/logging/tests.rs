@@ -1,6 +1,5 @@
 use super::*;
 use parking_lot::Mutex;
-use std::sync::Arc;
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -62,10 +61,9 @@ fn a_bad_filter_is_refused_with_its_text() {
 
 #[tokio::test]
 async fn own_spans_take_the_same_way_as_the_exchanges() {
-    use crate::telemetry::metrics::{Metrics, Options, SpanResult};
-    let (clock, caps) = (crate::clock::Clock::system(), crate::telemetry::Caps::default());
-    let options = Options { upstreams: &[], integrations: &[], caps, workers: 1, clock, version: "1", commit: "c" };
-    let metrics = Metrics::new(options);
+    use crate::telemetry::metrics::{Metrics, SpanResult};
+    use crate::telemetry::otlp::Peers;
+    let metrics = Metrics::for_tests(1, crate::clock::Clock::system());
     let config = TraceConfig {
         endpoint: Some("http://127.0.0.1:1".into()),
         protocol: crate::telemetry::OtlpProtocol::Http,
@@ -74,15 +72,18 @@ async fn own_spans_take_the_same_way_as_the_exchanges() {
         keep_slower_than: Duration::ZERO,
         service_name: "vigie".into(),
     };
-    let spans = Spans::start(&config, metrics.clone(), tokio::runtime::Handle::current()).unwrap().unwrap();
-    let provider = provider(&config, spans.clone());
-    let subscriber = subscriber("info", Format::Json, std::io::sink, Some(&provider)).unwrap();
+    let (peers, runtime) = (Peers::new(([127, 0, 0, 1], 0).into(), []), tokio::runtime::Handle::current());
+    let spans = Spans::start(&config, peers, metrics.clone(), runtime).unwrap().unwrap();
+    let guard = guard(&config);
+    let subscriber = subscriber("info", Format::Json, std::io::sink, guard.provider.as_ref()).unwrap();
     tracing::subscriber::with_default(subscriber, || {
+        tracing::info_span!("before the exporter").in_scope(|| {});
+        guard.attach(Some(spans.clone()));
         tracing::info_span!("reload").in_scope(|| {});
         tracing::debug_span!("detail").in_scope(|| {});
         tracing::info_span!(target: "hyper", "foreign").in_scope(|| {});
     });
-    Guard(Some(provider)).shutdown();
+    guard.shutdown();
     spans.shutdown(Duration::from_secs(20)).await;
     let counts = [SpanResult::Sent, SpanResult::Failed, SpanResult::Dropped].map(|r| metrics.agent().span_count(r));
     assert_eq!(counts, [0, 1, 0], "one span came through, and nobody listens there");

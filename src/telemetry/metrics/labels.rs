@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// The value that stands for everything beyond a cap.
 pub const OTHER: &str = "other";
 
+/// The upstream and route of calls that were refused before an upstream was found.
+pub const NONE: &str = "none";
+
 /// The labels of the data path's families. Compared and hashed as a tuple of three strings, so that no two tuples merge.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Labels {
@@ -41,6 +44,7 @@ pub(super) struct LabelCaps {
     integrations: HashSet<Arc<str>>,
     routes: HashMap<Arc<str>, HashSet<Arc<str>>>,
     other: Arc<str>,
+    none: Arc<str>,
     /// Counts by upstream.
     pub(super) routes_capped: BTreeMap<Arc<str>, u64>,
     pub(super) integrations_capped: u64,
@@ -54,6 +58,7 @@ impl LabelCaps {
             integrations: integrations.iter().take(caps.integrations).cloned().collect(),
             routes: upstreams.iter().map(|name| (name.clone(), HashSet::new())).collect(),
             other: OTHER.into(),
+            none: NONE.into(),
             routes_capped: upstreams.iter().map(|name| (name.clone(), 0)).collect(),
             integrations_capped: 0,
         }
@@ -68,7 +73,7 @@ impl LabelCaps {
         }
         let Some(routes) = self.routes.get_mut(&labels.upstream) else {
             // Not configured (a refused call has no upstream): the route would be the caller's invention.
-            return Labels { upstream: self.other.clone(), route: self.other.clone(), ..labels };
+            return Labels { upstream: self.none.clone(), route: self.none.clone(), ..labels };
         };
         if !admitted(routes, &labels.route, self.caps.routes) {
             *self.routes_capped.entry(labels.upstream.clone()).or_default() += 1;

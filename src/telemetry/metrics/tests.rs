@@ -270,12 +270,12 @@ fn a_configured_integration_keeps_its_name_whoever_came_first() {
 #[test]
 fn a_call_without_an_upstream_is_counted_and_brings_no_label_of_its_own() {
     let metrics = metrics(Caps::default());
-    metrics.request(&place(1, "unknown", "", "/secret/path"), "GET", 404, Outcome::AgentError);
-    metrics.upstream("").agent_error(AgentError::NoUpstream);
+    metrics.request(&place(1, "unknown", "none", "/secret/path"), "GET", 404, Outcome::AgentError);
+    metrics.upstream("none").agent_error(AgentError::NoUpstream);
     let text = text(&metrics);
     assert!(!text.contains("/secret/path"));
-    assert_eq!(value(&text, r#"vigie_outcomes_total{upstream="other",outcome="agent_error"}"#), Some(1.0));
-    assert_eq!(value(&text, r#"vigie_agent_errors_total{upstream="other",kind="no_upstream"}"#), Some(1.0));
+    assert_eq!(value(&text, r#"vigie_outcomes_total{upstream="none",outcome="agent_error"}"#), Some(1.0));
+    assert_eq!(value(&text, r#"vigie_agent_errors_total{upstream="none",kind="no_upstream"}"#), Some(1.0));
 }
 
 #[test]

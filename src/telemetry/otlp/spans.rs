@@ -7,12 +7,14 @@
 //! `http.request.body.size`, `http.response.body.size` and `url.template`.
 
 use crate::exchange::record::Record;
-use crate::exchange::{Attempt, Exchange, Kind, Outcome};
+use crate::exchange::{Attempt, Exchange, Kind};
 use crate::upstream;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,20 +36,27 @@ impl From<&upstream::Config> for Endpoint {
     }
 }
 
-/// Whether an exchange's spans are kept: sampled by the caller or the ratio; or, where no caller decided, because it
-/// ended badly or took longer than `slower_than`.
-pub fn is_kept(exchange: &Exchange, outcome: Outcome, slower_than: Duration) -> bool {
-    let telling = !matches!(outcome, Outcome::Ok | Outcome::ClientClosed)
-        || Duration::from_micros(exchange.total_us) > slower_than;
-    exchange.trace.sampled || (exchange.trace.parent.is_none() && telling)
+/// Who talks to Vigie where, and whom Vigie talks to.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    listener: Endpoint,
+    upstreams: HashMap<Arc<str>, Endpoint>,
 }
 
-/// All spans of an exchange, ready for [`Spans::try_send`](super::Spans::try_send).
-pub fn spans_of(exchange: &Exchange, record: &Record, listener: &Endpoint, upstream: &Endpoint) -> Vec<SpanData> {
-    let mut spans = Vec::with_capacity(1 + exchange.attempts.len());
-    spans.push(server_span(exchange, record, listener));
-    spans.extend((0..exchange.attempts.len()).filter_map(|index| client_span(exchange, record, index, upstream)));
-    spans
+impl Peers {
+    /// The listener callers use, and the configured upstreams.
+    pub fn new<'a>(listener: SocketAddr, upstreams: impl IntoIterator<Item = &'a upstream::Config>) -> Self {
+        let listener = Endpoint { scheme: "http", address: listener.ip().to_string().into(), port: listener.port() };
+        Self { listener, upstreams: upstreams.into_iter().map(|u| (u.name.clone(), u.into())).collect() }
+    }
+}
+
+/// Appends all spans of an exchange.
+pub(super) fn describe(exchange: &Exchange, record: &Record, peers: &Peers, out: &mut Vec<SpanData>) {
+    out.push(server_span(exchange, record, &peers.listener));
+    if let Some(upstream) = peers.upstreams.get(&exchange.place.upstream) {
+        out.extend((0..exchange.attempts.len()).filter_map(|index| client_span(exchange, record, index, upstream)));
+    }
 }
 
 /// The SERVER span: what the caller saw. INTERNAL where Vigie itself started the exchange.

@@ -1,9 +1,8 @@
-use super::spans::tests::exchange;
+use super::spans::tests::{exchange, peers};
 use super::*;
 use crate::clock::Clock;
 use crate::secret::Secret;
-use crate::telemetry::metrics::Options;
-use crate::telemetry::{Caps, OtlpProtocol};
+use crate::telemetry::OtlpProtocol;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -14,9 +13,7 @@ use tokio::net::TcpListener;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn metrics() -> Arc<Metrics> {
-    let clock = Clock::manual(Duration::ZERO);
-    let (caps, version, commit) = (Caps::default(), "1", "c");
-    Metrics::new(Options { upstreams: &[], integrations: &[], caps, workers: 1, clock, version, commit })
+    Metrics::for_tests(1, Clock::manual(Duration::ZERO))
 }
 
 fn config(endpoint: String, protocol: OtlpProtocol) -> TraceConfig {
@@ -31,13 +28,14 @@ fn config(endpoint: String, protocol: OtlpProtocol) -> TraceConfig {
 }
 
 fn start(config: &TraceConfig, metrics: &Arc<Metrics>) -> Spans {
-    Spans::start(config, metrics.clone(), tokio::runtime::Handle::current()).unwrap().unwrap()
+    Spans::start(config, peers(), metrics.clone(), tokio::runtime::Handle::current()).unwrap().unwrap()
 }
 
 fn spans() -> Vec<SpanData> {
     let (exchange, record) = exchange(200);
-    let at = |scheme, port| Endpoint { scheme, address: "localhost".into(), port };
-    spans_of(&exchange, &record, &at("http", 8080), &at("http", 80))
+    let mut spans = Vec::new();
+    spans::describe(&exchange, &record, &peers(), &mut spans);
+    spans
 }
 
 fn counts(metrics: &Metrics) -> [u64; 3] {
@@ -136,12 +134,12 @@ async fn without_a_collector_nothing_waits_and_every_span_is_counted() {
         let metrics = metrics();
         let exporter = start(&config(nobody().await, protocol), &metrics);
         // No await: the exporter cannot run on this single thread, as if it hung. Each call must return all the same.
-        let accepted = (0..QUEUE + 500).filter(|_| exporter.try_send(spans())).count();
-        assert_eq!(accepted, QUEUE);
-        assert_eq!(counts(&metrics), [0, 0, 1_500]);
+        let accepted = (0..3_000).filter(|_| exporter.try_send(spans())).count() as u64;
+        assert_eq!(accepted, QUEUE / 3);
+        assert_eq!(counts(&metrics), [0, 0, 9_000 - accepted * 3]);
         exporter.shutdown(Duration::from_secs(3)).await;
         let [sent, failed, dropped] = counts(&metrics);
-        assert_eq!((sent, failed + dropped), (0, 3 * (QUEUE as u64 + 500)), "{protocol:?}");
+        assert_eq!((sent, failed + dropped), (0, 9_000), "{protocol:?}");
         assert!(failed > 0, "{protocol:?}");
     }
 }
@@ -161,8 +159,9 @@ async fn a_collector_that_hangs_does_not_hold_up_the_end() {
 async fn what_cannot_work_is_said_at_the_start() {
     let (metrics, runtime) = (metrics(), tokio::runtime::Handle::current());
     let off = TraceConfig { endpoint: None, ..config(String::new(), OtlpProtocol::Http) };
-    assert!(Spans::start(&off, metrics.clone(), runtime.clone()).unwrap().is_none());
-    let error = |config: &TraceConfig| Spans::start(config, metrics.clone(), runtime.clone()).unwrap_err().to_string();
+    assert!(Spans::start(&off, peers(), metrics.clone(), runtime.clone()).unwrap().is_none());
+    let error =
+        |config: &TraceConfig| Spans::start(config, peers(), metrics.clone(), runtime.clone()).unwrap_err().to_string();
     assert_eq!(
         error(&config("collector:4317".into(), OtlpProtocol::Grpc)),
         "collector collector:4317: it must start with http:// or https://"

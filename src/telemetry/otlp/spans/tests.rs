@@ -44,6 +44,7 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         correlation_id: Masked::word("c-1"),
         trace: Trace { trace_id: 0xabc, parent: Some(7), server_span: 8, sampled: true },
         attempts: vec![attempt(9, 100, None, Some(AgentError::Connect)), attempt(10, 3_000, Some(status), None)],
+        fingerprint: None,
     };
     let record = record(&exchange);
     (exchange, record)
@@ -60,6 +61,17 @@ fn record(exchange: &Exchange) -> Record {
         "quota_remaining": 42,
     }))
     .unwrap()
+}
+
+/// A listener and the upstream `crm`.
+pub(in crate::telemetry) fn peers() -> Peers {
+    Peers { listener: listener(), upstreams: HashMap::from([("crm".into(), upstream())]) }
+}
+
+fn described(exchange: &Exchange, record: &Record) -> Vec<SpanData> {
+    let mut spans = Vec::new();
+    describe(exchange, record, &peers(), &mut spans);
+    spans
 }
 
 fn listener() -> Endpoint {
@@ -117,7 +129,7 @@ fn the_server_span_tells_what_the_caller_saw() {
 #[test]
 fn each_attempt_is_a_client_span_below_it() {
     let (exchange, record) = exchange(200);
-    let spans = spans_of(&exchange, &record, &listener(), &upstream());
+    let spans = described(&exchange, &record);
     assert_eq!(spans.len(), 3);
     assert!(spans[1..].iter().all(|s| s.span_kind == SpanKind::Client && s.parent_span_id == SpanId::from(8)));
     let (failed, answered) = (&spans[1], &spans[2]);
@@ -186,31 +198,11 @@ fn without_a_caller_s_span_the_server_span_is_a_root() {
 fn nothing_raw_is_on_any_span() {
     let (exchange, mut record) = exchange(503);
     record.method = "OTHER".into();
-    let spans = spans_of(&exchange, &record, &listener(), &upstream());
+    let spans = described(&exchange, &record);
     let text = format!("{spans:?}");
     for planted in PLANTED {
         assert!(!text.contains(planted), "{planted}");
     }
     assert_eq!(spans[0].name, "HTTP /api/deals/{id}");
     assert_eq!(attributes(&spans[0])["http.request.method"], "_OTHER");
-}
-
-#[test]
-fn what_is_kept() {
-    let slow = Duration::from_millis(20);
-    let cases = [
-        ("the caller sampled it", true, Some(7), Outcome::Ok, 1, true),
-        ("the ratio took it", true, None, Outcome::Ok, 1, true),
-        ("the caller decided against it", false, Some(7), Outcome::VendorError, 99_000, false),
-        ("nobody decided: it failed", false, None, Outcome::VendorError, 1, true),
-        ("nobody decided: it was slow", false, None, Outcome::Ok, 20_001, true),
-        ("nobody decided: fast and fine", false, None, Outcome::Ok, 20_000, false),
-        ("nobody decided: the caller left", false, None, Outcome::ClientClosed, 1, false),
-    ];
-    for (what, sampled, parent, outcome, total_us, kept) in cases {
-        let (mut exchange, _) = exchange(200);
-        exchange.trace = Trace { sampled, parent, ..exchange.trace };
-        exchange.total_us = total_us;
-        assert_eq!(is_kept(&exchange, outcome, slow), kept, "{what}");
-    }
 }
