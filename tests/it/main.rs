@@ -2,7 +2,13 @@
 //!
 //! Tests behind the feature `peers` need real programs beside Rust; `make test` installs them and says where they are.
 
+#[cfg(feature = "peers")]
+mod clients;
 mod config;
 mod layering;
+#[cfg(feature = "peers")]
+mod otlp;
+#[cfg(feature = "peers")]
+mod prometheus;
 mod support;
 mod tidy;

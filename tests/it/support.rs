@@ -12,6 +12,7 @@ pub mod origin;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod process;
+pub mod sandbox;
 pub mod source;
 pub mod tls;
 pub mod tree;
@@ -24,3 +25,4 @@ pub use client::client;
 pub use eventually::{DEADLINE, eventually};
 pub use origin::{Origin, RawAnswer, RawOrigin};
 pub use process::{Process, free_port};
+pub use sandbox::TestSandbox;

@@ -98,3 +98,27 @@ pub fn promtool_check_metrics(page: &str) -> Result<(), String> {
     let said = [output.stdout, output.stderr].concat();
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
 }
+
+#[tokio::test]
+async fn a_server_scrapes_samples_and_exemplars() {
+    let page = "# TYPE up_seconds histogram\nup_seconds_bucket{le=\"+Inf\"} 2 # {trace_id=\"abc\"} 0.5\nup_seconds_sum 1\n\
+        up_seconds_count 2\n# EOF\n";
+    let origin = crate::support::Origin::http(move |_| async move {
+        let answer = axum::http::Response::builder();
+        let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        answer.header("content-type", openmetrics).body(page.into()).expect("a valid answer")
+    })
+    .await;
+    let server = Prometheus::scraping(&origin.address().to_string()).await;
+    assert_eq!(server.eventually("up_seconds_count").await[0]["value"][1], "2");
+    assert_eq!(server.target().await["health"], "up");
+    let found = server.exemplars("up_seconds_bucket").await;
+    assert_eq!(found[0]["exemplars"][0]["labels"]["trace_id"], "abc", "{found:?}");
+}
+
+#[test]
+fn promtool_refuses_a_page_without_help() {
+    assert_eq!(promtool_check_metrics("# HELP a_total A.\n# TYPE a_total counter\na_total 1\n"), Ok(()));
+    let complaints = promtool_check_metrics("# TYPE a_total counter\na_total 1\n").expect_err("no help text");
+    assert!(complaints.contains("a_total no help text"), "{complaints}");
+}

@@ -58,3 +58,15 @@ impl Rotel {
         .await
     }
 }
+
+#[tokio::test]
+async fn a_receiver_prints_what_it_got() {
+    let rotel = Rotel::start().await;
+    let span = serde_json::json!({ "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331",
+        "name": "GET /x/{id}", "kind": 2, "startTimeUnixNano": "1", "endTimeUnixNano": "2" });
+    let body = serde_json::json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] });
+    let url = format!("{}/v1/traces", rotel.http_url());
+    let answer = crate::support::client().post(url).json(&body).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    rotel.eventually(&["0af7651916cd43dd8448eb211c80319c", "GET /x/{id}", "SPAN_KIND_SERVER"]).await;
+}

@@ -1,0 +1,36 @@
+//! The built-in sandbox as a user runs it: `vigie sandbox`, a CRM and an ERP on loopback.
+
+use super::agent::PROGRAM;
+use super::{Process, free_port};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A key that the sandbox CRM takes.
+pub const KEY: &str = "sandbox-key";
+
+/// A running sandbox; killed when dropped.
+pub struct TestSandbox {
+    crm: SocketAddr,
+    _process: Process,
+    _dir: TempDir,
+}
+
+impl TestSandbox {
+    /// Starts it and waits until both listen.
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the output");
+        let [crm, erp] = [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let arguments =
+            ["sandbox".to_owned(), "--crm".to_owned(), crm.to_string(), "--erp".to_owned(), erp.to_string()];
+        let mut process = Process::start(Path::new(PROGRAM), arguments, &dir.path().join("output"));
+        process.listening(crm).await;
+        process.listening(erp).await;
+        Self { crm, _process: process, _dir: dir }
+    }
+
+    /// `http://…` of the CRM, without a slash at the end.
+    pub fn crm_url(&self) -> String {
+        format!("http://{}", self.crm)
+    }
+}
