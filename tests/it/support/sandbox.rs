@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A key that the sandbox CRM takes.
-pub const KEY: &str = "sandbox-key";
+/// The key that the sandbox CRM takes unless it is told others.
+pub const KEY: &str = "vigie-sandbox-key";
 
 /// A running sandbox; killed when dropped.
 pub struct TestSandbox {
