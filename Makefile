@@ -30,7 +30,7 @@ banned-crates:
 	bash .ci/banned-crates
 
 bench-proxy: ## compare the proxy with nginx and haproxy, side by side
-	bash bench/proxy/run
+	bench/proxy/run
 
 soak: ## the tests with their full figures; takes an hour or more
 	bash tests/run --soak
