@@ -55,7 +55,7 @@ async fn drive(interpreter: &str, script: &str, base_path: &str) {
     for (step, told) in STEPS.iter().zip(summary["steps"].as_array().expect("steps")) {
         assert_record(step, told, &records);
     }
-    assert_history(&agent, &format!("{prefix}-deal"));
+    assert_history(&agent, &format!("{prefix}-deal")).await;
     assert_nothing_planted(&agent, &summary["planted"]).await;
 }
 
@@ -86,14 +86,14 @@ fn assert_record(step: &(&str, &str, &str, &str), told: &Value, records: &[Value
     assert_eq!(record["payload_size_bytes"].as_u64().is_some_and(|n| n > 0), *method != "GET", "{record}");
 }
 
-/// `vigie log` finds the exchange that the log file has.
-fn assert_history(agent: &TestAgent, correlation_id: &str) {
-    let output = agent.command(&["log", "--correlation-id", correlation_id, "--output", "json"]);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{output:?}");
-    let found: Value = serde_json::from_str(printed.trim()).unwrap_or_else(|error| panic!("{error}: {printed}"));
-    assert_eq!(found["correlation_id"], correlation_id);
-    assert_eq!(found["endpoint"], "/api/deals");
+/// `vigie log` finds the exchange that the log file has; the history is written in batches of its own.
+async fn assert_history(agent: &TestAgent, correlation_id: &str) {
+    let found = eventually("the exchange in the history", DEADLINE, || async {
+        Some(agent.search(&["--correlation-id", correlation_id])).filter(|found| !found.is_empty())
+    })
+    .await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["correlation_id"], &found[0]["endpoint"]), (&json!(correlation_id), &json!("/api/deals")));
 }
 
 /// None of what the client sent in confidence stands in any file of the agent, its output, or its metrics.

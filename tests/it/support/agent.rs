@@ -5,13 +5,22 @@
 use super::{DEADLINE, Process, agent_config};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie");
+
+/// A command of the program, with nothing of the environment the tests run in: a contributor's own `VIGIE_…`, proxies
+/// or log level must not change what is tested.
+pub fn vigie<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().args(arguments);
+    command
+}
 
 /// A running agent; killed when dropped.
 pub struct TestAgent {
@@ -46,8 +55,8 @@ impl TestAgent {
         if told.exists() {
             std::fs::remove_file(&told).expect("the old addresses");
         }
-        let run = ["run".as_ref(), "--config".as_ref(), file.as_os_str()];
-        let mut process = Process::start(Path::new(PROGRAM), run, &home.path().join("output"));
+        let command = vigie(&["run".as_ref(), "--config".as_ref(), file.as_os_str()]);
+        let mut process = Process::spawn(command, &home.path().join("output"));
         let addresses = process.until("the agent's addresses", || async { read_addresses(&told) }).await;
         Self { process, home, addresses }
     }
@@ -117,11 +126,17 @@ impl TestAgent {
         answer.text().await.expect("a text")
     }
 
-    /// Runs another command of the program against this agent's configuration and returns what it did.
-    pub fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
-        command.args(arguments).arg("--config").arg(self.config_file());
-        command.output().expect("the program starts")
+    /// What `vigie log` finds through this agent's admin listener, as records.
+    pub fn search(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.log_command(arguments);
+        assert!(output.status.success(), "vigie log {arguments:?}: {output:?}");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        printed.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    }
+
+    fn log_command(&self, arguments: &[&str]) -> Output {
+        let mut command = vigie(&["log", "--output", "json", "--admin", &self.admin_url(), "--data-dir"]);
+        command.arg(self.data_dir()).args(arguments).output().expect("the program starts")
     }
 
     /// Asks it to stop (SIGTERM) and waits for the end.

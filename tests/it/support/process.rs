@@ -25,15 +25,18 @@ impl Process {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Self::spawn(command, output)
+    }
+
+    /// As [`Process::start`], for a command with an environment of its own.
+    pub fn spawn(mut command: Command, output: &Path) -> Self {
         let out = File::create(output).expect("a file for the output");
         let err = out.try_clone().expect("a second handle of the output");
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let child =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display()));
         Self { child, output: output.to_owned() }
     }
 

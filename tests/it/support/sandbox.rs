@@ -1,9 +1,8 @@
 //! The built-in sandbox as a user runs it: `vigie sandbox`, a CRM and an ERP on loopback.
 
-use super::agent::PROGRAM;
+use super::agent::vigie;
 use super::{Process, free_port};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use tempfile::TempDir;
 
 /// The key that the sandbox CRM takes unless it is told others.
@@ -21,9 +20,8 @@ impl TestSandbox {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory for the output");
         let [crm, erp] = [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let arguments =
-            ["sandbox".to_owned(), "--crm".to_owned(), crm.to_string(), "--erp".to_owned(), erp.to_string()];
-        let mut process = Process::start(Path::new(PROGRAM), arguments, &dir.path().join("output"));
+        let command = vigie(&["sandbox", "--crm", &crm.to_string(), "--erp", &erp.to_string()]);
+        let mut process = Process::spawn(command, &dir.path().join("output"));
         process.listening(crm).await;
         process.listening(erp).await;
         Self { crm, _process: process, _dir: dir }
