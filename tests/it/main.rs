@@ -1,3 +1,15 @@
-//! The one test binary.
+//! The one binary of tests that need more than a function call: files mirror `src/`, `support` holds what they share.
+//!
+//! Tests behind the feature `peers` need real programs beside Rust; `make test` installs them and says where they are.
 
+mod catalogue;
+#[cfg(feature = "peers")]
+mod clients;
 mod config;
+mod layering;
+#[cfg(feature = "peers")]
+mod otlp;
+#[cfg(feature = "peers")]
+mod prometheus;
+mod support;
+mod tidy;

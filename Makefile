@@ -1,0 +1,36 @@
+# Everything a newcomer or CI needs; `make help` lists it. Only Rust (cargo and a C linker) must be there beforehand.
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt clippy doc banned-crates bench-proxy soak
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+run: ## build Vigie and start the demo: sandbox CRM and ERP, the agent before them, realistic calls
+	$(CARGO) build --release --locked
+	$(TARGET_DIR)/release/vigie demo
+
+test: ## install the programs the tests talk to, then run every test
+	bash tests/run
+
+lint: fmt clippy doc banned-crates ## formatting, clippy, documentation, banned crates
+
+fmt:
+	$(CARGO) fmt --all -- --check
+
+clippy:
+	$(CARGO) clippy --locked --all-targets --features peers -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+banned-crates:
+	bash .ci/banned-crates
+
+bench-proxy: ## compare the proxy with nginx and haproxy, side by side
+	bench/proxy/run
+
+soak: ## the tests with their full figures; takes an hour or more
+	bash tests/run --soak
