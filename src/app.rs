@@ -4,7 +4,7 @@ mod rebuild;
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
-use crate::exchange::redact::{MaskKey, Masker, Policy};
+use crate::exchange::redact::{MaskKey, Masker};
 use crate::history::{self, History};
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers, Knowledge, Outputs, Recorder};
@@ -206,11 +206,11 @@ fn knowledge(config: &Config) -> anyhow::Result<HashMap<Arc<str>, Knowledge>> {
 }
 
 fn know(profile: Arc<Profile>) -> anyhow::Result<Knowledge> {
-    let policy = Policy::new(&profile.policy()).map_err(|errors| {
+    let name = Arc::clone(profile.name());
+    Knowledge::new(profile).map_err(|errors| {
         let list: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the field lists of profile {} are wrong: {}", profile.name(), list.join("; "))
-    })?;
-    Ok(Knowledge { profile, policy: Arc::new(policy) })
+        anyhow::anyhow!("the field lists of profile {name} are wrong: {}", list.join("; "))
+    })
 }
 
 fn ignorance() -> anyhow::Result<Knowledge> {

@@ -9,9 +9,11 @@
 //!   left before the reset.
 
 mod counted;
+mod quotas;
 mod told;
 
 pub use crate::vendors::Reading;
+pub use quotas::Quotas;
 
 use crate::upstream::DeclaredQuota;
 use counted::Counted;

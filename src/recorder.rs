@@ -3,11 +3,13 @@
 mod callers;
 mod decode;
 mod digest;
+mod knowledge;
 mod queue;
 mod writer;
 
 pub use callers::Callers;
-pub use digest::{Digest, Knowledge, digest};
+pub use digest::{Digest, digest};
+pub use knowledge::Knowledge;
 pub use queue::Handle;
 pub use writer::{Outputs, Recorder};
 

@@ -2,7 +2,7 @@
 
 use super::headers::{CORRELATION_ID, TRACEPARENT};
 use crate::exchange::Trace;
-use crate::exchange::redact::Masked;
+use crate::exchange::redact::{self, Masked};
 use http::{HeaderMap, HeaderValue};
 use std::cell::Cell;
 use uuid::Uuid;
@@ -83,7 +83,7 @@ pub fn traceparent(trace: &Trace, span: u64) -> HeaderValue {
 /// The caller's correlation id if it is harmless, else the caller's trace id, else a new UUIDv7.
 pub fn correlation_id(headers: &HeaderMap, trace: &Trace) -> Masked {
     let given = headers.get(CORRELATION_ID).and_then(|v| v.to_str().ok());
-    given.and_then(Masked::correlation_id).unwrap_or_else(|| match trace.parent {
+    given.and_then(redact::correlation_id).unwrap_or_else(|| match trace.parent {
         Some(_) => Masked::from_trace_id(trace.trace_id),
         None => Masked::from_uuid(Uuid::now_v7()),
     })

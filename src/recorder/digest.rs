@@ -1,24 +1,15 @@
 //! Exchange -> Record: classify, then mask. Pure but for the masking key; every string of the record is masked or the
 //! program's own.
 
-use super::Capture;
+use super::{Capture, Knowledge};
 use super::decode::{Decoded, decode};
 use crate::exchange::record::{Record, Word};
-use crate::exchange::redact::{Masked, MaskedBuilder, Masker, Policy};
+use crate::exchange::redact::{self, Masked, MaskedBuilder, Masker};
 use crate::exchange::{Exchange, Outcome};
-use crate::vendors::{Answer, Judgement, Profile, RouteDef, Summary, classify};
+use crate::vendors::{Answer, Judgement, RouteDef, Summary, classify};
 use http::Method;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// One upstream's knowledge: its vendor's profile, and the masking policy made from it.
-#[derive(Clone)]
-pub struct Knowledge {
-    /// The profile.
-    pub profile: Arc<Profile>,
-    /// What may be kept.
-    pub policy: Arc<Policy>,
-}
 
 /// What one exchange came to.
 pub struct Digest {
@@ -157,7 +148,7 @@ impl Recording<'_> {
     fn vendor_request_id(&self) -> Option<Masked> {
         let id = self.known.profile.vendor_request_id(|name| self.exchange.response.header(name))?;
         // The same bounds and detectors as for a caller's id: it is quoted to the vendor, so it must stay readable.
-        Some(Masked::correlation_id(id).unwrap_or_else(|| self.masker.id("request", id)))
+        Some(redact::correlation_id(id).unwrap_or_else(|| self.masker.id("request", id)))
     }
 
     /// The vendor's message where it may be shown, else what was done, in words.

@@ -1,9 +1,9 @@
 //! The recorder's own thread: one writer for outcome metrics, log, history and spans.
 
 use super::callers::Callers;
-use super::digest::{Digest, Knowledge, digest};
+use super::digest::{Digest, digest};
 use super::queue::Handle;
-use super::Capture;
+use super::{Capture, Knowledge};
 use crate::clock::Clock;
 use crate::exchange::redact::Masker;
 use crate::exchange::{Exchange, Outcome};
