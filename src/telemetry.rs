@@ -1,5 +1,7 @@
 //! What Vigie tells of itself and of the traffic: metrics, the exchange log's sinks, spans.
 
+pub mod sink;
+
 use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
