@@ -5,6 +5,7 @@ pub mod logging;
 pub mod metrics;
 pub mod openmetrics;
 pub mod otlp;
+pub mod sink;
 pub mod windows;
 
 use crate::secret::Secret;
