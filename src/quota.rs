@@ -10,8 +10,10 @@
 
 mod counted;
 mod told;
+mod upstreams;
 
 pub use crate::vendors::Reading;
+pub use upstreams::Quotas;
 
 use crate::upstream::DeclaredQuota;
 use counted::Counted;
