@@ -9,11 +9,11 @@
 //!   left before the reset.
 
 mod counted;
-mod quotas;
 mod told;
+mod upstreams;
 
 pub use crate::vendors::Reading;
-pub use quotas::Quotas;
+pub use upstreams::Quotas;
 
 use crate::upstream::DeclaredQuota;
 use counted::Counted;

@@ -144,8 +144,8 @@ impl Profile {
     }
 
     /// Where `path` belongs. `path` is the one sent to the CRM (upstream's base path included), raw, without query.
-    /// Known routes cost one walk and no allocation. A route is the same for all methods.
-    pub fn route(&self, path: &str) -> RouteMatch<'_> {
+    /// Known routes cost one walk and no allocation. So far a route is the same for all methods.
+    pub fn route(&self, _method: &Method, path: &str) -> RouteMatch<'_> {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
         let Some(rest) = self.below_prefix(path) else {
             return RouteMatch::Generic(template::generic("", path, |w| self.trie.has_word(w)));

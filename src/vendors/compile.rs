@@ -90,7 +90,7 @@ impl Compiler<'_> {
             unknown_scan,
             error_scan,
             inner_status,
-            fields: field_lists(file.fields),
+            fields: field_lists(file.fields, &file.objects),
             count: file.count,
             who_am_i: file.who_am_i,
             examples: file.examples,
@@ -155,11 +155,13 @@ fn quota_source(written: file::Quota) -> QuotaSource {
     QuotaSource { limit: written.limit, remaining: written.remaining, reset: written.reset, windows }
 }
 
-fn field_lists(written: file::Fields) -> FieldLists {
-    FieldLists {
-        safe: written.safe,
-        ids: written.ids.into_iter().collect(),
-        personal: written.personal.into_iter().collect(),
-        secrets: written.secrets,
-    }
+fn field_lists(written: file::Fields, objects: &[file::Object]) -> FieldLists {
+    let ids: Vec<_> = written.ids.into_iter().collect();
+    let personal: Vec<_> = written.personal.into_iter().collect();
+    let mut known: Vec<String> = objects.iter().flat_map(|o| [o.one.clone(), o.many.clone()]).collect();
+    known.extend(written.known);
+    // `note` is a kind of record, and also a field that holds its text: the stricter statement stands.
+    let stated = |name: &String| ids.iter().any(|(n, _)| n == name) || personal.iter().any(|(n, _)| n == name);
+    known.retain(|name| !stated(name));
+    FieldLists { safe: written.safe, ids, personal, secrets: written.secrets, known }
 }

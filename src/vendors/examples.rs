@@ -108,7 +108,7 @@ impl Example {
             return vec![format!("{}: `{}` is no method", self.name, self.request.method)];
         };
         let path = self.request.target.split('?').next().unwrap_or_default();
-        let route = profile.route(path);
+        let route = profile.route(&method, path);
         if let Some(host) = &self.request.host {
             differences.compare("host known", profile.is_vendor_host(host), true);
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// The four lists. Names are compared without regard to case; `cf_*` stands for every name that starts with `cf_`;
+/// The lists. Names are compared without regard to case; `cf_*` stands for every name that starts with `cf_`;
 /// `contact.id` is a field `id` inside `contact`. A field on no list is masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldLists {
@@ -14,6 +14,8 @@ pub struct FieldLists {
     pub personal: Vec<(String, PersonalKind)>,
     /// Credentials.
     pub secrets: Vec<String>,
+    /// Structural names, of objects and lists: the name itself tells nothing of anybody, what it holds is masked.
+    pub known: Vec<String>,
 }
 
 /// What a personal field holds, which decides how it is normalised before it becomes a token.

@@ -302,6 +302,9 @@ pub(super) struct Fields {
     pub personal: BTreeMap<String, super::fields::PersonalKind>,
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// Structural names beside those of `objects`.
+    #[serde(default)]
+    pub known: Vec<String>,
     #[serde(default)]
     pub from: Vec<String>,
     pub note: Option<String>,

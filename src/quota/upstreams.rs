@@ -1,0 +1,86 @@
+//! The ledgers of all upstreams: fed by the recorder, shown as metrics and through the API.
+
+use super::{Ledger, Reading, Snapshot};
+use crate::exchange::{AgentError, Attempt, Exchange};
+use crate::telemetry::metrics::{Metrics, QuotaValues};
+use crate::upstream;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// One ledger an upstream, in the configuration's order.
+#[derive(Debug, Default)]
+pub struct Quotas {
+    ledgers: Vec<(Arc<str>, Ledger)>,
+}
+
+impl Quotas {
+    /// Empty ledgers for the configured upstreams.
+    pub fn new(upstreams: &[upstream::Config]) -> Self {
+        Self { ledgers: upstreams.iter().map(|u| (Arc::clone(&u.name), Ledger::new(u.quota))).collect() }
+    }
+
+    /// Takes what an exchange told and used, at `now_s` (Unix seconds). The least `remaining` it told, if any.
+    pub fn observe<'p>(
+        &self,
+        exchange: &Exchange,
+        readings: impl IntoIterator<Item = Reading<'p>>,
+        now_s: i64,
+    ) -> Option<u64> {
+        let (_, ledger) = self.ledgers.iter().find(|(name, _)| *name == exchange.place.upstream)?;
+        ledger.count(exchange.attempts.iter().filter(|attempt| was_sent(attempt)).count() as u64, now_s);
+        let told = readings.into_iter().map(|reading| {
+            ledger.observe(&reading, now_s);
+            reading.remaining
+        });
+        told.min()
+    }
+
+    /// Sets the quota gauges as they stand at `wall_us` (Unix microseconds). What is unknown loses its series.
+    pub fn publish(&self, metrics: &Metrics, wall_us: i64) {
+        for (upstream, snapshot) in self.snapshots(wall_us) {
+            metrics.set_quota(upstream, &snapshot.window, values(&snapshot));
+        }
+    }
+
+    /// `{"quota": [{"upstream", "window", "limit", "remaining", "reset_at", "exhaustion_at", "source"}]}`, times in Unix
+    /// seconds, null where unknown.
+    pub fn to_json(&self, wall_us: i64) -> Value {
+        let windows = self.snapshots(wall_us).map(|(upstream, snapshot)| {
+            json!({
+                "upstream": upstream,
+                "window": snapshot.window,
+                "window_seconds": snapshot.window_length.map(|length| length.as_secs()),
+                "limit": snapshot.limit,
+                "remaining": snapshot.remaining,
+                "reset_at": snapshot.reset_at,
+                "exhaustion_at": snapshot.exhaustion_at,
+                "source": snapshot.source.as_str(),
+            })
+        });
+        json!({ "quota": windows.collect::<Vec<_>>() })
+    }
+
+    fn snapshots(&self, wall_us: i64) -> impl Iterator<Item = (&str, Snapshot)> {
+        let now_s = wall_us.div_euclid(1_000_000);
+        let of = move |ledger: &Ledger| ledger.snapshots(now_s).into_iter();
+        self.ledgers.iter().flat_map(move |(name, ledger)| of(ledger).map(|snapshot| (name.as_ref(), snapshot)))
+    }
+}
+
+/// The vendor cannot have counted what never reached it.
+fn was_sent(attempt: &Attempt) -> bool {
+    use AgentError::{Connect, ConnectTimeout, Dns, Tls};
+    !matches!(attempt.error, Some(Dns | Connect | ConnectTimeout | Tls))
+}
+
+fn values(snapshot: &Snapshot) -> QuotaValues {
+    QuotaValues {
+        limit: snapshot.limit.map(|n| n as f64),
+        remaining: snapshot.remaining.map(|n| n as f64),
+        reset: snapshot.reset_at.map(|s| s as f64),
+        exhaustion: snapshot.exhaustion_at.map(|s| s as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests;

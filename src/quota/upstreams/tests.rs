@@ -1,0 +1,115 @@
+use super::*;
+use crate::clock::Clock;
+use crate::exchange::redact::Masked;
+use crate::exchange::{Attempt, Direction, Kind, Message, Place, Trace};
+use crate::telemetry::Caps;
+use crate::telemetry::metrics::Options;
+use crate::upstream::{DeclaredQuota, HttpVersion, Timeouts};
+use crate::vendors::Profile;
+use http::{Method, Uri};
+use std::time::Duration;
+
+const T: i64 = 1_760_000_000;
+
+fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
+    upstream::Config {
+        name: name.into(),
+        profile: Profile::builtin("generic").expect("built in"),
+        tls: false,
+        host: "crm.example".into(),
+        port: 80,
+        base_path: String::new(),
+        path_prefix: None,
+        ca_file: None,
+        http: HttpVersion::Auto,
+        timeouts: Timeouts::default(),
+        max_idle_per_worker: 1,
+        quota,
+    }
+}
+
+fn exchange(upstream: &str, attempts: usize) -> Exchange {
+    let word: Arc<str> = "x".into();
+    let place = Place {
+        id: 0,
+        integration: Arc::clone(&word),
+        system: Arc::clone(&word),
+        upstream: upstream.into(),
+        route: word,
+    };
+    let attempt =
+        Attempt { span: 1, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
+    Exchange {
+        place: Arc::new(place),
+        kind: Kind::Proxy,
+        direction: Direction::Outbound,
+        started_us: T * 1_000_000,
+        head_at_us: 0,
+        method: Method::GET,
+        target: Uri::from_static("/x"),
+        status: 200,
+        error: None,
+        client_closed: false,
+        total_us: 0,
+        overhead_us: 0,
+        request: Message::default(),
+        response: Message::default(),
+        correlation_id: Masked::word("c"),
+        fingerprint: None,
+        trace: Trace::default(),
+        attempts: vec![attempt; attempts],
+    }
+}
+
+fn reading(window: &'static str, remaining: u64) -> Reading<'static> {
+    Reading { window, limit: Some(100), remaining, reset_at: Some(T + 60), window_length: None }
+}
+
+fn quotas() -> Quotas {
+    let declared = DeclaredQuota { limit: 10, window: Duration::from_secs(3600) };
+    Quotas::new(&[upstream("crm", None), upstream("erp", Some(declared))])
+}
+
+#[test]
+fn what_is_told_and_what_is_counted_stand_side_by_side() {
+    let quotas = quotas();
+    assert_eq!(quotas.observe(&exchange("crm", 1), [reading("a", 7), reading("b", 3)], T), Some(3));
+    assert_eq!(quotas.observe(&exchange("erp", 4), [], T), None);
+    let mut unreached = exchange("erp", 3);
+    unreached.attempts.iter_mut().for_each(|attempt| attempt.error = Some(AgentError::Connect));
+    assert_eq!(quotas.observe(&unreached, [], T), None);
+    assert_eq!(quotas.observe(&exchange("elsewhere", 4), [reading("a", 1)], T), None);
+    let shown = quotas.to_json((T + 1) * 1_000_000);
+    let brief: Vec<String> = shown["quota"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|w| format!("{} {} {} {}", w["upstream"], w["window"], w["remaining"], w["source"]).replace('"', ""))
+        .collect();
+    assert_eq!(brief, ["crm a 7 told", "crm b 3 told", "erp hour 6 counted"]);
+}
+
+#[test]
+fn an_expired_reading_loses_its_series() {
+    let quotas = quotas();
+    let names = [Arc::from("crm"), Arc::from("erp")];
+    let metrics = Metrics::new(Options {
+        upstreams: &names,
+        integrations: &[],
+        caps: Caps::default(),
+        workers: 1,
+        clock: Clock::manual(Duration::ZERO),
+        version: "0",
+        commit: "unknown",
+    });
+    quotas.observe(&exchange("crm", 1), [reading("a", 7)], T);
+    let shown = |after: i64| {
+        quotas.publish(&metrics, (T + after) * 1_000_000);
+        String::from_utf8(metrics.render(None).1).expect("text")
+    };
+    let series = r#"vigie_quota_remaining{upstream="crm",window="a"} 7"#;
+    assert!(shown(1).contains(series));
+    let later = shown(61);
+    assert!(!later.contains(r#"vigie_quota_remaining{upstream="crm""#));
+    assert!(later.contains(r#"vigie_quota_limit{upstream="crm",window="a"} 100"#));
+}
