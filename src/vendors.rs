@@ -8,6 +8,7 @@ mod compile;
 mod examples;
 mod fields;
 mod file;
+mod policy;
 mod quota;
 mod route;
 mod scan;

@@ -2,11 +2,13 @@
 //!
 //! A string value survives only where a [`Policy`] lists its field as safe; ids, e-mails, phones and names become keyed
 //! tokens (`deal:1k3f9…`), the same value always the same token within one installation; everything else is replaced.
-//! [`detect()`] is the second net: a value in a safe field that looks like personal data or a credential is masked anyway.
+//! [`detect()`] is the second net: a value in a safe field that looks like personal data or a credential is masked
+//! anyway.
 //! [`Masked`] has no public constructor that takes raw wire data, so a record cannot hold an unmasked value.
 //!
 //! Invariants: time is linear in the input and the input is bounded ([`MAX_BODY_BYTES`]); output is bounded
-//! ([`MAX_MASKED_BYTES`]); what cannot be parsed to its end is never shown, only its size; nothing here panics on input.
+//! ([`MAX_MASKED_BYTES`]); what cannot be parsed to its end is never shown, only its size; nothing here panics on
+//! input.
 
 mod body;
 mod correlation;
@@ -66,6 +68,13 @@ impl Masker {
     /// A masker whose tokens depend on `key`.
     pub fn new(key: MaskKey) -> Self {
         Self { key }
+    }
+
+    /// A key for another keyed hash, e.g. of callers' credentials: it tells nothing about this one, and changes with
+    /// it.
+    pub fn derive_key(&self, purpose: &'static str) -> [u8; 32] {
+        // Tokens hash a kind first, and no kind begins with a zero byte.
+        *blake3::keyed_hash(self.key.bytes(), format!("\0{purpose}").as_bytes()).as_bytes()
     }
 
     /// The key's version, which every token carries as its first character after the colon.

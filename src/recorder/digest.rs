@@ -163,7 +163,7 @@ impl Recording<'_> {
             }
         };
         let token = summary.id.as_ref().map(|(kind, raw)| self.masker.id(kind, raw));
-        let done = Masked::of_profile(summary.text(self.outcome, token.as_ref().map(Masked::as_str)));
+        let done = Masked::of_profile(&summary.text(self.outcome, token.as_ref().map(Masked::as_str)));
         match message {
             None => done,
             Some(message) => {

@@ -99,6 +99,9 @@ fn percent(text: &str, rounds: u8) -> String {
 }
 
 proptest! {
+    // A failure found becomes a row of a table test, not a file of seeds.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn in_json_values(c in canary(), pick: prop::sample::Index, layers in prop::collection::vec(any::<u8>(), 0..7)) {
         let value = wrapped(json!({ field(&c, pick): c.text }), &layers, "unknown");

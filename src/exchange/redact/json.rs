@@ -1,6 +1,7 @@
 //! JSON masked in one pass, without a tree: what the parser reads is written masked, or not at all.
 //!
-//! The parser is serde_json's. A caller must throw the output away when it fails: half a document may have been misread.
+//! The parser is serde_json's. A caller must throw the output away when it fails: half a document may have been
+//! misread.
 
 use super::fields::Path;
 use super::policy::Rule;

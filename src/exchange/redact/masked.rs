@@ -1,5 +1,6 @@
 //! Text that may leave memory, and the way to compose more of it.
 
+use super::token;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -28,6 +29,21 @@ impl Masked {
         self.0.is_empty()
     }
 
+    /// A correlation or request id from outside, if it may be kept: see [`correlation_id`](super::correlation_id).
+    pub fn correlation_id(candidate: &str) -> Option<Self> {
+        super::correlation_id(candidate)
+    }
+
+    /// A summary such as `Failed to update deal deal:1k3f9…`, made of a profile's words, counts and tokens.
+    ///
+    /// It is checked word by word: what is not letters, a number of up to 7 digits or a token is hidden, so a mistake
+    /// in composing it cannot show an address, a phone number or a record's id.
+    pub fn of_profile(summary: &str) -> Self {
+        let shown = |word: &str| is_plain_word(word) || is_count(word) || is_token(word);
+        let words: Vec<&str> = summary.split(' ').map(|w| if shown(w) { w } else { "[masked]" }).collect();
+        Self::from_masked_text(words.join(" "))
+    }
+
     /// An identifier that Vigie made itself, in the usual form with hyphens.
     pub fn from_uuid(id: uuid::Uuid) -> Self {
         Self::from_masked_text(id.hyphenated().to_string())
@@ -47,6 +63,19 @@ impl Masked {
     pub(super) fn from_masked_text(text: String) -> Self {
         Self(Cow::Owned(text))
     }
+}
+
+fn is_plain_word(word: &str) -> bool {
+    let word = word.trim_end_matches([':', ',', '.']);
+    word.len() <= 32 && word.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'))
+}
+
+fn is_count(word: &str) -> bool {
+    (1..=7).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_token(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(kind, hash)| token::is_kind(kind) && token::is_hash(hash))
 }
 
 impl fmt::Display for Masked {
@@ -120,6 +149,22 @@ mod tests {
         let deal = Masked::word("deal:1abc");
         let text = MaskedBuilder::new().push_word("Created").push(&deal).glue().push_word(",").push_number(2).finish();
         assert_eq!(text.to_string(), "Created deal:1abc, 2");
+    }
+
+    #[test]
+    fn a_summary_shows_words_counts_and_tokens_only() {
+        let deal = super::super::fixture::masker().token("deal", "42");
+        let good = format!("Failed to update deal {deal}");
+        assert_eq!(Masked::of_profile(&good).as_str(), good);
+        assert_eq!(
+            Masked::of_profile("Listed 25 of 1234567 sales_accounts").as_str(),
+            "Listed 25 of 1234567 sales_accounts"
+        );
+        for raw in
+            ["70042006456", "deal:70042006456", "deal:70042006456789", "a@example.com", "deal:Dupont", "x%40y", "06-12"]
+        {
+            assert_eq!(Masked::of_profile(&format!("Read {raw}")).as_str(), "Read [masked]", "{raw}");
+        }
     }
 
     #[test]

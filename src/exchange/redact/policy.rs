@@ -1,4 +1,5 @@
-//! What a CRM's profile says about its fields: which may be shown, which become tokens. What it does not name is denied.
+//! What a CRM's profile says about its fields: which may be shown, which become tokens. What it does not name is
+//! denied.
 
 use super::fields::Path;
 use super::policy_table::{Entry, Table};
@@ -54,7 +55,7 @@ pub struct PolicySpec {
     pub pii: BTreeMap<String, Pii>,
     /// Shown as `[secret]`, containers whole.
     pub secrets: Vec<String>,
-    /// Names that may be shown as names; their values are denied.
+    /// Names that may be shown as names. Their values are denied unless another list says otherwise.
     pub known: Vec<String>,
     /// Headers that may be logged, beside the built-in ones.
     pub headers: Vec<String>,
@@ -250,6 +251,11 @@ impl Policy {
         for parent in &parts {
             self.table.insert(parent);
         }
+        if rule == Rule::Denied {
+            // Nothing but the name: whatever else is said about it stands.
+            self.table.insert(last);
+            return Ok(());
+        }
         parts.reverse();
         // The built-in credentials may be named again; their rule stays.
         let built_in = CREDENTIALS.iter().any(|c| c.eq_ignore_ascii_case(last));
@@ -365,6 +371,7 @@ mod tests {
     fn every_error_is_told_at_once() {
         let spec = PolicySpec {
             safe: vec!["a b".into(), "x".into(), "X".into(), "c*d".into()],
+            known: vec!["x".into()],
             ids: BTreeMap::from([("id".to_owned(), "Deal!".to_owned())]),
             ..PolicySpec::default()
         };

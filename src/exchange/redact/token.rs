@@ -107,6 +107,13 @@ pub(super) fn is_kind(kind: &str) -> bool {
         && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// True for what stands behind the colon.
+pub(super) fn is_hash(hash: &str) -> bool {
+    // One without a letter would be a number; one token in ten million is.
+    let has_letter = hash.bytes().any(|b| b.is_ascii_lowercase());
+    hash.len() == HASH_CHARS + 1 && has_letter && hash.bytes().all(|b| BASE32.contains(&b))
+}
+
 /// Trimmed, lower case; `mailto:` and `Name <address>` give the bare address.
 fn normal_email(address: &str) -> Cow<'_, str> {
     let mut bare = address.trim();
@@ -178,6 +185,15 @@ mod tests {
         assert!(masker_of(33, "another secret of 16").token("deal", "42").as_str().starts_with("deal:1"));
         let long = "x".repeat(STACK_BYTES);
         assert_ne!(one.token("deal", &long), one.token("deal", &long[1..]));
+    }
+
+    #[test]
+    fn derived_keys_depend_on_key_and_purpose() {
+        let masker = masker();
+        assert_eq!(masker.derive_key("a"), masker.derive_key("a"));
+        assert_ne!(masker.derive_key("a"), masker.derive_key("b"));
+        assert_ne!(masker.derive_key("a"), masker_of(1, "another secret of 16").derive_key("a"));
+        assert_ne!(&masker.derive_key("a"), masker.key.bytes());
     }
 
     #[test]
