@@ -2,6 +2,9 @@
 
 mod api;
 mod guard;
+mod losses;
+
+pub use losses::Losses;
 
 use crate::clock::Clock;
 use crate::quota::Quotas;
@@ -112,6 +115,8 @@ fn answer(good: bool, yes: &'static str, no: &'static str) -> Response {
 }
 
 async fn metrics(Extract(state): Extract<Arc<State>>, headers: HeaderMap) -> Response {
+    state.losses.publish(&state.metrics);
+    state.metrics.agent().set_unknown_callers(state.callers.unknown());
     state.quotas.publish(&state.metrics, state.clock.wall_us());
     let (content_type, body) = state.metrics.render(headers.get(ACCEPT).and_then(|v| v.to_str().ok()));
     ([(CONTENT_TYPE, content_type)], body).into_response()

@@ -64,8 +64,10 @@ impl App {
         let quotas = Arc::new(Quotas::new(&config.upstreams));
         let callers = Arc::new(Callers::default());
 
-        let log = LogSinks::start(&config.telemetry.log).context("the exchange log cannot be started")?;
-        let history = open_history(&config.history, &clock)?;
+        let log =
+            LogSinks::start(&config.telemetry.log, clock.clone()).context("the exchange log cannot be started")?;
+        let counters = history::Counters::default();
+        let history = open_history(&config.history, &clock, &counters)?;
         let runtime = tokio::runtime::Handle::current();
         let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
         let peers = Peers::new(listener, &config.upstreams);
@@ -111,7 +113,7 @@ impl App {
             quotas,
             callers,
             history_dir: config.history.enabled.then(|| config.history.dir.clone()),
-            losses: admin::Losses::new(history.as_ref(), &log),
+            losses: admin::Losses::new(history.as_ref().map(|_| &counters), &log),
             proxy: addresses.proxy.clone(),
             workers: config.proxy.workers,
             clock,
@@ -193,11 +195,15 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
     })
 }
 
-fn open_history(config: &history::Config, clock: &Clock) -> anyhow::Result<Option<History>> {
+fn open_history(
+    config: &history::Config,
+    clock: &Clock,
+    counters: &history::Counters,
+) -> anyhow::Result<Option<History>> {
     if !config.enabled {
         return Ok(None);
     }
-    let (history, _) = History::open(config, clock.clone(), history::Counters::default())?;
+    let (history, _) = History::open(config, clock.clone(), counters.clone())?;
     Ok(Some(history))
 }
 

@@ -30,6 +30,7 @@ pub use env::Env;
 pub use raw::Role;
 pub use reference::reference;
 pub use report::{Errors, Problem};
+pub use scalar::duration;
 pub use schema::schema;
 
 /// Everything the agent needs to know, resolved and checked.

@@ -27,7 +27,7 @@ pub async fn records(Extract(state): Extract<Arc<State>>, RawQuery(query): RawQu
     let found = tokio::task::spawn_blocking(move || crate::history::Reader::open_readonly(&dir)?.search(&filter)).await;
     match found {
         Ok(Ok(page)) => {
-            let cursor = page.cursor.map(|c| c.to_string()).unwrap_or_default();
+            let cursor = page.cursor.to_string();
             let mut body = page.lines.join("\n");
             if !body.is_empty() {
                 body.push('\n');

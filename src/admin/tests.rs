@@ -19,6 +19,7 @@ pub(super) fn state(tokens: &[&str]) -> State {
         quotas: Arc::default(),
         callers: Arc::default(),
         history_dir: None,
+        losses: Losses::default(),
         proxy: Vec::new(),
         workers: 1,
         clock,

@@ -5,7 +5,8 @@ mod screen;
 use super::output;
 use crate::app::App;
 use crate::config::{self, Env};
-use crate::sandbox::{self, Sandbox, traffic};
+use crate::sandbox::{self, FaultKind, FaultParams, FaultSpec, Sandbox, Scheduled, traffic};
+use crate::secret::Secret;
 use crate::telemetry::logging;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// What records, flaws and calls follow from: every demo shows the same.
+const SEED: u64 = 1;
+/// Calls an hour: at 20 a second the forecast sees it run out, as it would on a real plan.
+const QUOTA_PER_HOUR: u64 = 30_000;
+/// Seconds after which the faults come round again, and how often.
+const ROUND_S: u64 = 120;
+const ROUNDS: u64 = 30;
 
 /// Shows everything at work against the built-in sandbox.
 #[derive(clap::Args)]
@@ -59,7 +68,12 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     output::say(&screen::welcome(proxy, addresses.admin, sandbox.crm, sandbox.erp, &args));
 
     let stop = CancellationToken::new();
-    let generator = traffic::Config { proxy, rate: args.rate, key: sandbox::DEMO_KEY.to_string() };
+    let generator = traffic::Config {
+        base_url: format!("http://{proxy}"),
+        calls_per_second: args.rate,
+        duration: args.duration.unwrap_or(traffic::MAX_DURATION),
+        seed: SEED,
+    };
     let traffic = tokio::spawn(traffic::run(generator, stop.clone()));
     let screen = tokio::spawn(screen::follow(addresses.admin, stop.clone()));
     wait(args.duration).await?;
@@ -96,6 +110,41 @@ struct Started {
     stop: CancellationToken,
 }
 
+/// The demo's sandbox: a vendor with a bad day now and then, so that there is something to see.
+fn sandbox_config() -> sandbox::Config {
+    let mut api_keys = traffic::api_keys();
+    api_keys.push(Secret::new(sandbox::DEMO_KEY));
+    let fault = |kind, after_s, for_s, probability, params| Scheduled {
+        after_s,
+        for_s,
+        fault: FaultSpec { probability: Some(probability), params, ..FaultSpec::new(kind) },
+    };
+    let slow = FaultParams { ms: Some(400), jitter_ms: Some(200), ..FaultParams::default() };
+    let plain = FaultParams::default;
+    let day = [
+        fault(FaultKind::Latency, 15, 10, 0.5, slow),
+        fault(FaultKind::Status, 35, 10, 0.3, plain()),
+        fault(FaultKind::Hidden429, 55, 10, 0.3, plain()),
+        fault(FaultKind::Html, 75, 10, 0.2, plain()),
+        fault(FaultKind::Reset, 95, 5, 0.2, plain()),
+    ];
+    let again =
+        |round: u64| day.clone().into_iter().map(move |s| Scheduled { after_s: s.after_s + round * ROUND_S, ..s });
+    sandbox::Config {
+        crm: loopback(),
+        erp: loopback(),
+        seed: SEED,
+        api_keys,
+        quota_per_hour: QUOTA_PER_HOUR,
+        schedule: (0..ROUNDS).flat_map(again).collect(),
+        ..sandbox::Config::default()
+    }
+}
+
+fn loopback() -> SocketAddr {
+    (std::net::Ipv4Addr::LOCALHOST, 0).into()
+}
+
 /// The sandbox gets a thread of its own: it plays the vendor's side and must not share the agent's control thread.
 fn start_sandbox() -> anyhow::Result<Started> {
     let stop = CancellationToken::new();
@@ -107,7 +156,7 @@ fn start_sandbox() -> anyhow::Result<Started> {
             Err(error) => return drop(tell.send(Err(error))),
         };
         runtime.block_on(async {
-            match Sandbox::bind(sandbox::Config::demo()).await {
+            match Sandbox::bind(sandbox_config()).await {
                 Ok(sandbox) => {
                     let _ = tell.send(Ok((sandbox.crm_addr(), sandbox.erp_addr())));
                     sandbox.serve(async move { stopped.cancelled().await }).await;
@@ -134,7 +183,7 @@ proxy: {{listeners: [{{address: \"{}\"}}], drain: 2s}}
 upstreams:
   freshsales: {{vendor: freshsales, url: \"http://{crm}\"}}
 integrations:
-  erp: {{system: ERP, header: {{name: X-Integration, value: erp}}}}
+  erp-sync: {{system: ERP, header: {{name: X-Integration, value: erp-sync}}}}
   web-form: {{system: Web form, header: {{name: X-Integration, value: web-form}}}}
   marketing: {{system: Marketing, header: {{name: X-Integration, value: marketing}}}}
   bi: {{system: BI, header: {{name: X-Integration, value: bi}}}}

@@ -60,11 +60,6 @@ pub struct Masker {
 }
 
 impl Masker {
-    /// A key for another purpose, derived so that it tells nothing about the masking key.
-    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
-        self.key.derive(purpose)
-    }
-
     /// A masker whose tokens depend on `key`.
     pub fn new(key: MaskKey) -> Self {
         Self { key }

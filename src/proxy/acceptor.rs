@@ -43,7 +43,8 @@ pub async fn start(config: &Config, shared: Arc<Shared>) -> io::Result<Running> 
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         let bound = TcpListener::bind(listener.address).await;
-        listeners.push(bound.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", listener.address)))?);
+        listeners
+            .push(bound.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", listener.address)))?);
     }
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     let mut lanes = Vec::new();

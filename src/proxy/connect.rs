@@ -158,6 +158,8 @@ pub enum TlsSetupError {
     #[error("the CA file {0} cannot be used: {1}; give a PEM file with at least one certificate")]
     CaFile(std::path::PathBuf, String),
     /// Nothing to verify against.
-    #[error("no trusted root certificates for upstream {0}: install ca-certificates, or name upstreams.{0}.tls.ca_file")]
+    #[error(
+        "no trusted root certificates for upstream {0}: install ca-certificates, or name upstreams.{0}.tls.ca_file"
+    )]
     NoRoots(Arc<str>),
 }

@@ -16,7 +16,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Answers one request, whatever happens: with the upstream's answer or a problem of Vigie's own.
-pub async fn handle(worker: Rc<Worker>, listener: usize, caller: Caller, req: Request<Incoming>) -> Response<ReplyBody> {
+pub async fn handle(
+    worker: Rc<Worker>,
+    listener: usize,
+    caller: Caller,
+    req: Request<Incoming>,
+) -> Response<ReplyBody> {
     let started = Instant::now();
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
@@ -54,9 +59,7 @@ fn open(
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
     });
     let (place, shard) = match &checked {
-        Ok((upstream, integration, ..)) => {
-            worker.place(*integration, *upstream, &parts.method, checked_path(&checked))
-        }
+        Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
         Err(_) => worker.nowhere(),
     };
     let request_headers = match &checked {
@@ -130,15 +133,8 @@ async fn forward(
         Some(tee) => RequestBody::Stream(body, Rc::clone(tee)),
         None => RequestBody::Empty,
     };
-    let mut attempt = Attempt {
-        span,
-        start_us: 0,
-        upstream_us: 0,
-        status: None,
-        error: None,
-        connect: None,
-        http_version: "1.1",
-    };
+    let mut attempt =
+        Attempt { span, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
     let sent = send(&pool, Request::from_parts(parts, body), tee.as_deref(), runtime.timeouts(), &mut attempt, started);
     match sent.await {
         Ok((response, lease, head_at)) => {

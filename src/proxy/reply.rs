@@ -28,10 +28,13 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
         AgentError::CallerUnauthenticated => {
             ("The caller is not authenticated", "Send the integration's token as x-vigie-token.")
         }
-        AgentError::Dns => ("The upstream's host name does not resolve", "Check upstreams.<name>.url and the resolver."),
-        AgentError::Connect => {
-            ("The upstream could not be reached", "Check that the upstream is up and that the network lets Vigie through.")
+        AgentError::Dns => {
+            ("The upstream's host name does not resolve", "Check upstreams.<name>.url and the resolver.")
         }
+        AgentError::Connect => (
+            "The upstream could not be reached",
+            "Check that the upstream is up and that the network lets Vigie through.",
+        ),
         AgentError::ConnectTimeout => (
             "The connection to the upstream was not made in time",
             "Check the network, or raise upstreams.<name>.timeouts.connect.",
@@ -51,7 +54,9 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             "The upstream closed the connection before it answered",
             "The request may have been carried out. Look before sending it again.",
         ),
-        AgentError::BadAnswer => ("The upstream's answer is not valid HTTP", "Check what listens at the upstream's address."),
+        AgentError::BadAnswer => {
+            ("The upstream's answer is not valid HTTP", "Check what listens at the upstream's address.")
+        }
         AgentError::Internal => ("Vigie failed", "This is a defect of Vigie; the request may have been forwarded."),
     }
 }

@@ -99,11 +99,6 @@ impl Router {
         &self.integrations[index]
     }
 
-    /// Every integration, `unknown` first.
-    pub fn integrations(&self) -> &[Integration] {
-        &self.integrations
-    }
-
     /// Finds integration and upstream of a request that came in by `listener`.
     pub fn route<'a>(&self, listener: usize, path: &'a str, headers: &HeaderMap) -> Result<Routed<'a>, AgentError> {
         let (pinned, by_listener) = self.listeners.get(listener).copied().unwrap_or_default();

@@ -34,7 +34,8 @@ impl Callers {
             known.exchanges += 1;
             known.last_us = known.last_us.max(exchange.started_us);
         } else if seen.len() < MAX_CALLERS {
-            let (integration, upstream) = (Arc::clone(&exchange.place.integration), Arc::clone(&exchange.place.upstream));
+            let (integration, upstream) =
+                (Arc::clone(&exchange.place.integration), Arc::clone(&exchange.place.upstream));
             let (first_us, last_us) = (exchange.started_us, exchange.started_us);
             seen.insert(fingerprint, Seen { integration, upstream, exchanges: 1, first_us, last_us });
         } else {

@@ -1,8 +1,8 @@
 //! Exchange -> Record: classify, then mask. Pure but for the masking key; every string of the record is masked or the
 //! program's own.
 
-use super::{Capture, Knowledge};
 use super::decode::{Decoded, decode};
+use super::{Capture, Knowledge};
 use crate::exchange::record::{Record, Word};
 use crate::exchange::redact::{self, Masked, MaskedBuilder, Masker};
 use crate::exchange::{Exchange, Outcome};
@@ -22,7 +22,13 @@ pub struct Digest {
 }
 
 /// Judges and masks one exchange. `remaining` is the least quota its answer told.
-pub fn digest(exchange: &Exchange, known: &Knowledge, masker: &Masker, capture: Capture, remaining: Option<u64>) -> Digest {
+pub fn digest(
+    exchange: &Exchange,
+    known: &Knowledge,
+    masker: &Masker,
+    capture: Capture,
+    remaining: Option<u64>,
+) -> Digest {
     let route = known.profile.route(&exchange.method, exchange.target.path()).known();
     let reply = &exchange.response.body;
     let body = decode(exchange.response.header("content-encoding"), &reply.bytes, reply.truncated);
@@ -232,7 +238,8 @@ mod tests {
 
     #[test]
     fn sizes_for_people_count_in_thousands() {
-        let cases = [(0, "0B"), (999, "999B"), (1000, "1.0KB"), (2_100, "2.1KB"), (999_960, "1.0MB"), (5_300_000, "5.3MB")];
+        let cases =
+            [(0, "0B"), (999, "999B"), (1000, "1.0KB"), (2_100, "2.1KB"), (999_960, "1.0MB"), (5_300_000, "5.3MB")];
         for (bytes, text) in cases {
             assert_eq!(human(bytes), text);
         }

@@ -59,11 +59,6 @@ impl MaskKey {
         found.map(|bytes| Self { version, bytes }).map_err(|e| about(path, &e))
     }
 
-    /// A key for another purpose.
-    pub(super) fn derive(&self, purpose: &str) -> [u8; 32] {
-        *blake3::keyed_hash(&self.bytes, purpose.as_bytes()).as_bytes()
-    }
-
     /// The version given at construction.
     pub fn version(&self) -> u16 {
         self.version

@@ -54,11 +54,6 @@ impl Masked {
         Self::from_masked_text(format!("{id:032x}"))
     }
 
-    /// A sentence that a vendor's profile composed from its own words, numbers and tokens. Never give it wire text.
-    pub fn of_profile(sentence: String) -> Self {
-        Self::from_masked_text(sentence)
-    }
-
     /// The one way in for text built at run time. Only masking may call it, with text it has masked.
     pub(super) fn from_masked_text(text: String) -> Self {
         Self(Cow::Owned(text))

@@ -196,7 +196,9 @@ impl Scenario {
 
     fn mistake(&mut self) -> Call {
         match self.rng.below(3) {
-            0 => Call::send(Method::POST, "/contacts", json!({"contact": {"email": "not an address", "last_name": "?"}})),
+            0 => {
+                Call::send(Method::POST, "/contacts", json!({"contact": {"email": "not an address", "last_name": "?"}}))
+            }
             1 => Call::get(format!("/deals/{}", 70_049_999_999u64 - self.rng.below(1000))),
             // The first call creates the contact, every later one meets it.
             _ => {
@@ -223,7 +225,9 @@ impl Scenario {
         if let Some(view) = body["filters"][0]["id"].as_u64() {
             self.view = Some((view, 1, 1));
         }
-        if let (Some((view, page, _)), Some(last), Kind::Bi) = (self.view, body["meta"]["total_pages"].as_u64(), self.kind) {
+        if let (Some((view, page, _)), Some(last), Kind::Bi) =
+            (self.view, body["meta"]["total_pages"].as_u64(), self.kind)
+        {
             // After the last page the next export begins.
             self.view = Some((view, if page >= last { 1 } else { page + 1 }, last));
         }
