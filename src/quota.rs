@@ -1,7 +1,7 @@
 //! The ledger of quota readings per upstream and window, and the forecast drawn from it.
 //!
-//! What the vendor tells stands first; where it tells nothing, the calls counted here stand against a declared limit, and
-//! the snapshot says so. The ledger holds no clock: every time is an argument, in Unix seconds.
+//! What the vendor tells stands first; where it tells nothing, the calls counted here stand against a declared limit,
+//! and the snapshot says so. The ledger holds no clock: every time is an argument, in Unix seconds.
 //!
 //! - A reading expires at its reset, or one window length after it was read; then `remaining` is unknown.
 //! - Of answers out of order within a window the lowest remaining stands.

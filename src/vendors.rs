@@ -1,7 +1,7 @@
 //! What is known about each CRM, as data, and the pure functions that read it.
 //!
-//! A [`Profile`] is made from one YAML file (`vendors/<name>.yaml`) that holds the facts, where each was read and how far
-//! it may be trusted, and examples that run as tests. Nothing here does I/O, and no code names a vendor.
+//! A [`Profile`] is made from one YAML file (`vendors/<name>.yaml`) that holds the facts, where each was read and how
+//! far it may be trusted, and examples that run as tests. Nothing here does I/O, and no code names a vendor.
 
 mod classify;
 mod compile;

@@ -11,8 +11,8 @@ const STEP_S: i64 = 10;
 const ASSUMED_LENGTH_S: i64 = 3600;
 /// Resets that differ by less belong to the same window: "seconds left" is rounded, and answers take their time.
 const SAME_RESET_S: i64 = 5;
-/// Where no reset is told, a higher remaining read this long after the lowest one is a new window, not a late answer: an
-/// answer is given up after 60 s.
+/// Where no reset is told, a higher remaining read this long after the lowest one is a new window, not a late answer:
+/// an answer is given up after 60 s.
 const LATE_ANSWER_S: i64 = 120;
 
 /// One step of the use curve.

@@ -4,19 +4,24 @@ use super::{Ledger, Reading, Snapshot};
 use crate::exchange::{AgentError, Attempt, Exchange};
 use crate::telemetry::metrics::{Metrics, QuotaValues};
 use crate::upstream;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One ledger an upstream, in the configuration's order.
 #[derive(Debug, Default)]
 pub struct Quotas {
     ledgers: Vec<(Arc<str>, Ledger)>,
+    /// Upstream and window of the series that exist.
+    published: Mutex<BTreeSet<(Arc<str>, Arc<str>)>>,
 }
 
 impl Quotas {
     /// Empty ledgers for the configured upstreams.
     pub fn new(upstreams: &[upstream::Config]) -> Self {
-        Self { ledgers: upstreams.iter().map(|u| (Arc::clone(&u.name), Ledger::new(u.quota))).collect() }
+        let ledgers = upstreams.iter().map(|u| (Arc::clone(&u.name), Ledger::new(u.quota))).collect();
+        Self { ledgers, published: Mutex::default() }
     }
 
     /// Takes what an exchange told and used, at `now_s` (Unix seconds). The least `remaining` it told, if any.
@@ -37,33 +42,40 @@ impl Quotas {
 
     /// Sets the quota gauges as they stand at `wall_us` (Unix microseconds). What is unknown loses its series.
     pub fn publish(&self, metrics: &Metrics, wall_us: i64) {
+        let mut current = BTreeSet::new();
         for (upstream, snapshot) in self.snapshots(wall_us) {
             metrics.set_quota(upstream, &snapshot.window, values(&snapshot));
+            current.insert((Arc::clone(upstream), snapshot.window));
         }
+        let mut published = self.published.lock();
+        for (upstream, window) in published.difference(&current) {
+            metrics.set_quota(upstream, window, QuotaValues::default());
+        }
+        *published = current;
     }
 
-    /// `{"quota": [{"upstream", "window", "limit", "remaining", "reset_at", "exhaustion_at", "source"}]}`, times in Unix
-    /// seconds, null where unknown.
+    /// `{"quota": [{"upstream", "window", "window_seconds", "limit", "remaining", "reset_at", "exhaustion_at",
+    /// "source"}]}`, times in RFC 3339, null where unknown.
     pub fn to_json(&self, wall_us: i64) -> Value {
         let windows = self.snapshots(wall_us).map(|(upstream, snapshot)| {
             json!({
-                "upstream": upstream,
-                "window": snapshot.window,
+                "upstream": &**upstream,
+                "window": &*snapshot.window,
                 "window_seconds": snapshot.window_length.map(|length| length.as_secs()),
                 "limit": snapshot.limit,
                 "remaining": snapshot.remaining,
-                "reset_at": snapshot.reset_at,
-                "exhaustion_at": snapshot.exhaustion_at,
+                "reset_at": snapshot.reset_at.and_then(rfc3339),
+                "exhaustion_at": snapshot.exhaustion_at.and_then(rfc3339),
                 "source": snapshot.source.as_str(),
             })
         });
         json!({ "quota": windows.collect::<Vec<_>>() })
     }
 
-    fn snapshots(&self, wall_us: i64) -> impl Iterator<Item = (&str, Snapshot)> {
+    fn snapshots(&self, wall_us: i64) -> impl Iterator<Item = (&Arc<str>, Snapshot)> {
         let now_s = wall_us.div_euclid(1_000_000);
         let of = move |ledger: &Ledger| ledger.snapshots(now_s).into_iter();
-        self.ledgers.iter().flat_map(move |(name, ledger)| of(ledger).map(|snapshot| (name.as_ref(), snapshot)))
+        self.ledgers.iter().flat_map(move |(name, ledger)| of(ledger).map(move |snapshot| (name, snapshot)))
     }
 }
 
@@ -71,6 +83,10 @@ impl Quotas {
 fn was_sent(attempt: &Attempt) -> bool {
     use AgentError::{Connect, ConnectTimeout, Dns, Tls};
     !matches!(attempt.error, Some(Dns | Connect | ConnectTimeout | Tls))
+}
+
+fn rfc3339(unix_s: i64) -> Option<String> {
+    jiff::Timestamp::from_second(unix_s).ok().map(|time| time.to_string())
 }
 
 fn values(snapshot: &Snapshot) -> QuotaValues {

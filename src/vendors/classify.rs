@@ -1,11 +1,11 @@
 //! An answer -> its meaning. Pure; runs in the recorder for every exchange that got an answer.
 //!
 //! - 2xx: what the profile expects (JSON, or nothing), with no failure inside, is `ok`. A failure inside is
-//!   `client_error`; results that failed one by one make it `partial`. Anything that is not the API's format (a login or
-//!   maintenance page) is `vendor_error`.
-//! - A body that was copied in part, or cannot be decoded, is `unclassified` wherever its rest could change the meaning.
-//!   The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures of reads
-//!   never come late (`cut_reads: ok`).
+//!   `client_error`; results that failed one by one make it `partial`. Anything that is not the API's format (a login
+//!   or maintenance page) is `vendor_error`.
+//! - A body that was copied in part, or cannot be decoded, is `unclassified` wherever its rest could change the
+//!   meaning. The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures
+//!   of reads never come late (`cut_reads: ok`).
 //! - 304 is `ok`; other 3xx are `unclassified`: the caller was sent elsewhere, what it asked was not done here.
 //! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`; unless an inner status says
 //!   otherwise.

@@ -156,12 +156,12 @@ fn quota_source(written: file::Quota) -> QuotaSource {
 }
 
 fn field_lists(written: file::Fields, objects: &[file::Object]) -> FieldLists {
+    let file::Fields { safe, secrets, mut known, words, .. } = written;
     let ids: Vec<_> = written.ids.into_iter().collect();
     let personal: Vec<_> = written.personal.into_iter().collect();
-    let mut known: Vec<String> = objects.iter().flat_map(|o| [o.one.clone(), o.many.clone()]).collect();
-    known.extend(written.known);
+    known.extend(objects.iter().flat_map(|o| [o.one.clone(), o.many.clone()]));
     // `note` is a kind of record, and also a field that holds its text: the stricter statement stands.
     let stated = |name: &String| ids.iter().any(|(n, _)| n == name) || personal.iter().any(|(n, _)| n == name);
     known.retain(|name| !stated(name));
-    FieldLists { safe: written.safe, ids, personal, secrets: written.secrets, known }
+    FieldLists { safe, ids, personal, secrets, known, words }
 }

@@ -16,6 +16,8 @@ pub struct FieldLists {
     pub secrets: Vec<String>,
     /// Structural names, of objects and lists: the name itself tells nothing of anybody, what it holds is masked.
     pub known: Vec<String>,
+    /// Words of the vendor's messages that tell nothing of anybody.
+    pub words: Vec<String>,
 }
 
 /// What a personal field holds, which decides how it is normalised before it becomes a token.

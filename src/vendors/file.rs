@@ -234,7 +234,8 @@ pub(super) struct Object {
     pub nouns: Option<String>,
 }
 
-/// A route, or one for each object when its path holds `<one>` or `<many>`; `<kind>` is the kind of that object's tokens.
+/// A route, or one for each object when its path holds `<one>` or `<many>`; `<kind>` is the kind of that object's
+/// tokens.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Route {
@@ -305,6 +306,9 @@ pub(super) struct Fields {
     /// Structural names beside those of `objects`.
     #[serde(default)]
     pub known: Vec<String>,
+    /// Words of the vendor's messages beside those of its objects and the usual ones.
+    #[serde(default)]
+    pub words: Vec<String>,
     #[serde(default)]
     pub from: Vec<String>,
     pub note: Option<String>,

@@ -19,15 +19,21 @@ impl Profile {
             secrets: fields.secrets.clone(),
             known: self.known_names(),
             headers: self.request_ids.clone(),
-            words: self.routes.iter().flat_map(|r| [r.noun.to_string(), r.nouns.to_string()]).collect(),
+            words: self.known_words(),
         }
     }
 
     fn known_names(&self) -> Vec<String> {
         let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_alphabetic());
         let words = self.routes.iter().flat_map(|r| r.template.split('/').chain([r.object.as_ref()]));
-        let names: BTreeSet<&str> = words.filter(is_name).chain(ENVELOPES).collect();
+        let listed = self.fields.known.iter().map(String::as_str);
+        let names: BTreeSet<&str> = words.filter(is_name).chain(ENVELOPES).chain(listed).collect();
         names.into_iter().map(str::to_owned).collect()
+    }
+
+    fn known_words(&self) -> Vec<String> {
+        let nouns = self.routes.iter().flat_map(|r| [r.noun.to_string(), r.nouns.to_string()]);
+        nouns.chain(self.fields.words.iter().cloned()).collect()
     }
 }
 
@@ -92,6 +98,8 @@ mod tests {
         let message = |text: &str| masker().message(&policy("freshsales"), text).to_string();
         assert_eq!(message("Name has already been taken"), "Name has already been taken");
         assert_eq!(message("The type for sales_accounts is invalid."), "The type for sales_accounts is invalid.");
+        let hidden = "UCR contact fetch failure :: response_code :: 429 :: response :: Too many requests";
+        assert_eq!(message(hidden), hidden);
         assert_eq!(message("Deal of Jean Dupont is locked"), "Deal of [masked] is locked");
     }
 }

@@ -29,7 +29,12 @@ fn an_example_that_does_not_come_true_is_reported() {
 }
 
 const MINIMAL: &str = "name: x\ntitle: X\nsources: { s: { trust: client, where: w } }\nanswers: { content: json }\n";
-const EXAMPLE: &str = "examples:\n  - name: e\n    request: { method: GET, target: /a }\n    answer: { status: 200 }\n    expect: { route: '/{value}', outcome: ok }\n";
+const EXAMPLE: &str = "examples:
+  - name: e
+    request: { method: GET, target: /a }
+    answer: { status: 200 }
+    expect: { route: '/{value}', outcome: ok }
+";
 
 #[test]
 fn what_is_wrong_in_a_file_is_said_at_once() {

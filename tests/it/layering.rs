@@ -19,8 +19,9 @@ const LAYERS: [&[&str]; 7] = [
 
 /// Edges within a layer: infrastructure that builds on other infrastructure, and the configuration that resolves the
 /// read side's settings. Features have none: they meet in records and rows.
-const SIDEWAYS: [(&str, &str); 7] = [
+const SIDEWAYS: [(&str, &str); 8] = [
     ("exchange", "secret"),
+    ("quota", "telemetry"),
     ("quota", "upstream"),
     ("recorder", "history"),
     ("recorder", "quota"),

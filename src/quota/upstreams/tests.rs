@@ -86,6 +86,7 @@ fn what_is_told_and_what_is_counted_stand_side_by_side() {
         .iter()
         .map(|w| format!("{} {} {} {}", w["upstream"], w["window"], w["remaining"], w["source"]).replace('"', ""))
         .collect();
+    assert_eq!(shown["quota"][0]["reset_at"], "2025-10-09T08:54:20Z");
     assert_eq!(brief, ["crm a 7 told", "crm b 3 told", "erp hour 6 counted"]);
 }
 
@@ -112,4 +113,9 @@ fn an_expired_reading_loses_its_series() {
     let later = shown(61);
     assert!(!later.contains(r#"vigie_quota_remaining{upstream="crm""#));
     assert!(later.contains(r#"vigie_quota_limit{upstream="crm",window="a"} 100"#));
+    // A count that gives way to what is told under another name leaves nothing behind.
+    assert!(later.contains(r#"vigie_quota_limit{upstream="erp",window="hour"} 10"#));
+    let told = Reading { window_length: Some(Duration::from_secs(3600)), reset_at: None, ..reading("b", 5) };
+    quotas.observe(&exchange("erp", 1), [told], T + 61);
+    assert!(!shown(62).contains(r#"{upstream="erp",window="hour"}"#));
 }

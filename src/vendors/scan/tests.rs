@@ -94,7 +94,10 @@ fn a_misspelt_place_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), json in "[\\[\\]{}\":,a-c0-9e ]{0,200}") {
+    fn no_bytes_make_it_panic(
+        body in prop::collection::vec(any::<u8>(), 0..300),
+        json in "[\\[\\]{}\":,a-c0-9e ]{0,200}",
+    ) {
         let scan = scan(&[("a", mark::LIST | mark::ID), ("a[].b", mark::NON_EMPTY), ("c", mark::MESSAGE)]);
         scan.run(&body);
         scan.run(json.as_bytes());
