@@ -9,7 +9,8 @@ const ENVELOPES: [&str; 12] =
     ["code", "count", "data", "error", "errors", "id", "items", "message", "messages", "meta", "results", "value"];
 
 impl Profile {
-    /// What may be shown of this vendor's messages. The names of its objects and routes are known as names.
+    /// What may be shown of this vendor's messages. The names of its routes and of common envelopes are
+    /// known as names, beside those it lists.
     pub fn policy(&self) -> PolicySpec {
         let fields = &self.fields;
         PolicySpec {
@@ -26,7 +27,8 @@ impl Profile {
     fn known_names(&self) -> Vec<String> {
         let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_alphabetic());
         let words = self.routes.iter().flat_map(|r| r.template.split('/').chain([r.object.as_ref()]));
-        let names: BTreeSet<&str> = words.filter(is_name).chain(ENVELOPES).collect();
+        let listed = self.fields.known.iter().map(String::as_str);
+        let names: BTreeSet<&str> = words.filter(is_name).chain(listed).chain(ENVELOPES).collect();
         names.into_iter().map(str::to_owned).collect()
     }
 }
