@@ -1,7 +1,7 @@
 //! What the recorder knows of an upstream: its vendor's profile, and the masking policy made from the profile's lists.
 
-use crate::exchange::redact::{Pii, Policy, PolicyError, PolicySpec};
-use crate::vendors::{PersonalKind, Profile};
+use crate::exchange::redact::{Policy, PolicyError};
+use crate::vendors::Profile;
 use std::sync::Arc;
 
 /// Profile and policy.
@@ -16,26 +16,8 @@ pub struct Knowledge {
 impl Knowledge {
     /// Builds the policy; errors name the list and the field.
     pub fn new(profile: Arc<Profile>) -> Result<Self, Vec<PolicyError>> {
-        let fields = profile.fields();
-        let spec = PolicySpec {
-            safe: fields.safe.clone(),
-            ids: fields.ids.iter().cloned().collect(),
-            pii: fields.personal.iter().map(|(name, kind)| (name.clone(), pii(*kind))).collect(),
-            secrets: fields.secrets.clone(),
-            ..PolicySpec::default()
-        };
-        let policy = Arc::new(Policy::new(&spec)?);
+        let policy = Arc::new(Policy::new(&profile.policy())?);
         Ok(Self { profile, policy })
-    }
-}
-
-fn pii(kind: PersonalKind) -> Pii {
-    match kind {
-        PersonalKind::Email => Pii::Email,
-        PersonalKind::Phone => Pii::Phone,
-        PersonalKind::Name => Pii::Name,
-        PersonalKind::Address => Pii::Address,
-        PersonalKind::Text => Pii::Text,
     }
 }
 

@@ -9,7 +9,8 @@ const ENVELOPES: [&str; 12] =
     ["code", "count", "data", "error", "errors", "id", "items", "message", "messages", "meta", "results", "value"];
 
 impl Profile {
-    /// What may be shown of this vendor's messages. The names of its objects and routes are known as names.
+    /// What may be shown of this vendor's messages. The names of its routes and of common envelopes are
+    /// known as names, beside those it lists.
     pub fn policy(&self) -> PolicySpec {
         let fields = &self.fields;
         PolicySpec {

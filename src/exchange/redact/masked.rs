@@ -29,11 +29,6 @@ impl Masked {
         self.0.is_empty()
     }
 
-    /// A correlation or request id from outside, if it may be kept: see [`correlation_id`](super::correlation_id).
-    pub fn correlation_id(candidate: &str) -> Option<Self> {
-        super::correlation_id(candidate)
-    }
-
     /// A summary such as `Failed to update deal deal:1k3f9…`, made of a profile's words, counts and tokens.
     ///
     /// It is checked word by word: what is not letters, a number of up to 7 digits or a token is hidden, so a mistake
