@@ -188,7 +188,7 @@ impl Store {
         Ok(written)
     }
 
-    fn count_dropped(&self, rows: usize) {
+    pub(super) fn count_dropped(&self, rows: usize) {
         self.counters.dropped.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
