@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Where the next page of a search begins; sent back as `after=`.
 pub const CURSOR: HeaderName = HeaderName::from_static("x-vigie-cursor");
 
+/// `true` when more rows may match than the limits let through.
+pub const TRUNCATED: HeaderName = HeaderName::from_static("x-vigie-truncated");
+
 /// `GET /api/v1/records?<filter>`: masked records, one JSON object a line.
 pub async fn records(Extract(state): Extract<Arc<State>>, RawQuery(query): RawQuery) -> Response {
     let Some(dir) = state.history_dir.clone() else {
@@ -32,7 +35,9 @@ pub async fn records(Extract(state): Extract<Arc<State>>, RawQuery(query): RawQu
             if !body.is_empty() {
                 body.push('\n');
             }
-            ([(CONTENT_TYPE, "application/x-ndjson".to_string()), (CURSOR, cursor)], body).into_response()
+            let kind = "application/x-ndjson".to_string();
+            let truncated = page.truncated.to_string();
+            ([(CONTENT_TYPE, kind), (CURSOR, cursor), (TRUNCATED, truncated)], body).into_response()
         }
         Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The history cannot be read: {error}.")),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "The search failed; see the agent's own log."),

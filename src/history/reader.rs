@@ -3,7 +3,7 @@
 use super::filter::Conditions;
 use super::{Error, Filter, day, schema};
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use std::path::{Path, PathBuf};
 
 /// Bytes of lines in one answer: records may hold masked bodies, so a bound on rows alone is none on memory.
@@ -51,7 +51,8 @@ pub struct WindowEvent<'a> {
 struct Opened {
     file: PathBuf,
     db: Connection,
-    ids: (i64, i64),
+    last_id: i64,
+    last_bucket: i64,
 }
 
 impl Reader {
@@ -75,7 +76,7 @@ impl Reader {
         let mut room = Room { rows: filter.rows(), bytes: MAX_ANSWER_BYTES };
         for day in self.days(filter)? {
             let Some(opened) = self.open(day)? else { continue };
-            if filter.after.is_some_and(|after| after >= opened.ids.1) {
+            if filter.after.is_some_and(|after| after >= opened.last_id) {
                 continue;
             }
             let last = opened.search(filter, &mut room, &mut found)?;
@@ -84,7 +85,7 @@ impl Reader {
                 found.cursor = found.cursor.max(last);
                 return Ok(found);
             }
-            found.cursor = found.cursor.max(opened.ids.1);
+            found.cursor = found.cursor.max(opened.last_id);
             if found.truncated {
                 break;
             }
@@ -139,8 +140,10 @@ impl Reader {
         };
         // One transaction for all that follows: the cursor then stands exactly at what was searched.
         db.execute_batch("BEGIN").map_err(database)?;
-        let ids = db.query_row("SELECT min(id), max(id) FROM records", [], bounds).optional().map_err(database)?;
-        Ok(ids.flatten().map(|ids| Opened { file, db, ids }))
+        let last_bucket = schema::last_bucket(&db).map_err(database)?;
+        let last_id = db.query_row("SELECT max(id) FROM records", [], |row| row.get::<_, Option<i64>>(0));
+        let last_id = last_id.map_err(database)?;
+        Ok(last_id.map(|last_id| Opened { file, db, last_id, last_bucket }))
     }
 }
 
@@ -148,7 +151,7 @@ impl Opened {
     /// Adds what passes; the last id that was let through.
     fn search(&self, filter: &Filter, room: &mut Room, found: &mut Found) -> Result<i64, Error> {
         let database = |source| Error::Database { file: self.file.clone(), source };
-        let Conditions { sql, values } = Conditions::of(filter, self.ids);
+        let Conditions { sql, values } = Conditions::of(filter, self.last_bucket);
         let order = if filter.oldest_first() { "" } else { " DESC" };
         let sql = format!("SELECT id, json FROM records WHERE {sql} ORDER BY id{order}");
         let mut statement = self.db.prepare(&sql).map_err(database)?;
@@ -184,10 +187,6 @@ impl Room {
         self.bytes = self.bytes.saturating_sub(bytes.max(1));
         true
     }
-}
-
-fn bounds(row: &Row<'_>) -> rusqlite::Result<Option<(i64, i64)>> {
-    Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?))
 }
 
 fn window_event<'a>(row: &'a Row<'_>) -> rusqlite::Result<WindowEvent<'a>> {

@@ -5,7 +5,7 @@
 use super::{Batch, Config, Counters, Entry, Error, day, schema};
 use crate::clock::Clock;
 use jiff::civil::Date;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -40,13 +40,47 @@ pub(super) struct Store {
     counters: Counters,
     state: State,
     /// The running day's database, opened when there is something to write.
-    open: Option<(Date, Connection)>,
+    open: Option<Open>,
     /// The greatest id given out: ids grow from file to file, even if the wall clock is set back.
     last_id: i64,
     /// Bytes of every day but the running one, measured at the last upkeep, which was for `upkeep_day`.
     closed_bytes: u64,
     upkeep_day: Option<Date>,
     upkeep_at: Duration,
+}
+
+/// The running day's database.
+struct Open {
+    day: Date,
+    db: Connection,
+    buckets: Buckets,
+}
+
+/// The bucket of `lookup` that rows go into, and how many are in it.
+struct Buckets {
+    number: i64,
+    rows: u32,
+}
+
+impl Open {
+    fn new(dir: &Path, day: Date) -> Result<Self, Error> {
+        let db = schema::open_writer(dir, day)?;
+        let last = schema::last_bucket(&db);
+        let last = last.map_err(|source| Error::Database { file: day::file(dir, day), source })?;
+        Ok(Self { day, db, buckets: Buckets { number: last + 1, rows: 0 } })
+    }
+}
+
+impl Buckets {
+    /// The bucket for one more row.
+    fn next(&mut self) -> i64 {
+        if self.rows == schema::BUCKET_ROWS {
+            self.number += 1;
+            self.rows = 0;
+        }
+        self.rows += 1;
+        self.number
+    }
 }
 
 impl Store {
@@ -71,7 +105,7 @@ impl Store {
         };
         let today = day::of(store.clock.wall_us());
         store.upkeep(today).map_err(|source| Error::Io { path: store.dir.clone(), source })?;
-        store.open = Some((today, schema::open_writer(&store.dir, today)?));
+        store.open = Some(Open::new(&store.dir, today)?);
         store.measure(today);
         Ok(store)
     }
@@ -122,7 +156,7 @@ impl Store {
     fn upkeep(&mut self, today: Date) -> io::Result<()> {
         self.upkeep_day = Some(today);
         self.upkeep_at = self.clock.elapsed() + UPKEEP_EVERY;
-        let gone = |(day, _): &(Date, Connection)| *day != today || !day::file(&self.dir, *day).exists();
+        let gone = |open: &Open| open.day != today || !day::file(&self.dir, open.day).exists();
         if self.open.as_ref().is_some_and(gone) {
             // Closing carries the write-ahead log over; a deleted file would swallow rows that nobody can find.
             self.open = None;
@@ -158,8 +192,8 @@ impl Store {
 
     /// Carries the write-ahead log over and empties it: it may be what weighs too much.
     fn fold_log(&mut self, today: Date) -> bool {
-        if let Some((_, db)) = &self.open {
-            let _refused_while_read = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Some(open) = &self.open {
+            let _refused_while_read = open.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
         self.closed_bytes = 0;
         self.weight(today) < self.max_bytes
@@ -176,19 +210,19 @@ impl Store {
     /// The rows committed: all but those whose line is not text.
     fn insert(&mut self, today: Date, batches: &[Batch]) -> Result<usize, Error> {
         let file = day::file(&self.dir, today);
-        if self.open.as_ref().is_none_or(|(day, _)| *day != today) {
+        if self.open.as_ref().is_none_or(|open| open.day != today) {
             make_dir(&self.dir)?;
-            self.open = Some((today, schema::open_writer(&self.dir, today)?));
+            self.open = Some(Open::new(&self.dir, today)?);
         }
-        let Some((_, db)) = &mut self.open else { return Ok(0) };
+        let Some(open) = &mut self.open else { return Ok(0) };
         let now = self.clock.wall_us();
         let (written, last_id) =
-            insert_all(db, batches, now, self.last_id).map_err(|source| Error::Database { file, source })?;
+            insert_all(open, batches, now, self.last_id).map_err(|source| Error::Database { file, source })?;
         self.last_id = last_id;
         Ok(written)
     }
 
-    fn count_dropped(&self, rows: usize) {
+    pub(super) fn count_dropped(&self, rows: usize) {
         self.counters.dropped.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
@@ -217,29 +251,34 @@ fn make_dir(dir: &Path) -> Result<(), Error> {
     made.map_err(|source| Error::Io { path: dir.to_owned(), source })
 }
 
-fn insert_all(db: &mut Connection, batches: &[Batch], now: i64, last_id: i64) -> rusqlite::Result<(usize, i64)> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let in_file: Option<i64> = transaction.query_row("SELECT max(id) FROM records", [], |row| row.get(0))?;
+fn insert_all(open: &mut Open, batches: &[Batch], now: i64, last_id: i64) -> rusqlite::Result<(usize, i64)> {
+    // A failure drops the connection, and the buckets with it: they are not rolled back.
+    open.db.execute_batch("BEGIN IMMEDIATE")?;
+    let in_file: Option<i64> = open.db.query_row("SELECT max(id) FROM records", [], |row| row.get(0))?;
     let mut id = last_id.max(in_file.unwrap_or(0));
     let mut written = 0;
-    {
-        let mut statement = transaction.prepare_cached(INSERT)?;
-        for batch in batches {
-            for entry in &batch.entries {
-                let line = batch.lines.get(entry.line.clone()).and_then(|l| std::str::from_utf8(l).ok());
-                let Some(json) = line else { continue };
-                // Never below the start: `since` relies on it even when the wall clock was set back in between.
-                id = (id + 1).max(now).max(entry.ts_us);
-                insert_one(&mut statement, id, entry, json)?;
-                written += 1;
-            }
+    let mut statement = open.db.prepare_cached(INSERT)?;
+    for batch in batches {
+        for entry in &batch.entries {
+            let line = batch.lines.get(entry.line.clone()).and_then(|l| std::str::from_utf8(l).ok());
+            let Some(json) = line else { continue };
+            // Never below the start: `since` relies on it even when the wall clock was set back in between.
+            id = (id + 1).max(now).max(entry.ts_us);
+            insert_one(&mut statement, id, open.buckets.next(), entry, json)?;
+            written += 1;
         }
     }
-    transaction.commit()?;
+    open.db.execute_batch("COMMIT")?;
     Ok((written, id))
 }
 
-fn insert_one(statement: &mut rusqlite::Statement<'_>, id: i64, entry: &Entry, json: &str) -> rusqlite::Result<usize> {
+fn insert_one(
+    statement: &mut rusqlite::Statement<'_>,
+    id: i64,
+    bucket: i64,
+    entry: &Entry,
+    json: &str,
+) -> rusqlite::Result<usize> {
     let record = &entry.record;
     let correlation_id = record.correlation_id.as_str();
     statement.execute(params![
@@ -256,7 +295,7 @@ fn insert_one(statement: &mut rusqlite::Statement<'_>, id: i64, entry: &Entry, j
         &*record.upstream,
         &*record.method,
         &*record.endpoint,
-        schema::lookup_key(id, correlation_id),
+        schema::lookup_key(bucket, correlation_id),
         correlation_id,
         json,
     ])

@@ -25,6 +25,12 @@ enum Message {
     Stop(SyncSender<()>),
 }
 
+impl Message {
+    fn rows(&self) -> usize {
+        if let Self::Append(batch, _) = self { batch.entries.len() } else { 0 }
+    }
+}
+
 /// So many records did not get into the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the history's queue is full: {0} records dropped")]
@@ -54,7 +60,7 @@ impl History {
         let history = Self { messages, queued: queued.clone(), counters };
         let thread = std::thread::Builder::new()
             .name("vigie-history".into())
-            .spawn(move || write_all(store, &inbox, &queued))
+            .spawn(move || write_all(store, inbox, &queued))
             .map_err(|source| Error::Io { path: config.dir.clone(), source })?;
         Ok((history, thread))
     }
@@ -98,7 +104,7 @@ impl History {
     }
 }
 
-fn write_all(mut store: Store, inbox: &Receiver<Message>, queued: &AtomicUsize) {
+fn write_all(mut store: Store, inbox: Receiver<Message>, queued: &AtomicUsize) {
     loop {
         let mut next = match inbox.recv_timeout(UPKEEP_EVERY) {
             Ok(message) => Some(message),
@@ -126,7 +132,8 @@ fn write_all(mut store: Store, inbox: &Receiver<Message>, queued: &AtomicUsize) 
                 let _asker_gone = done.try_send(());
             }
             Some(Message::Stop(done)) => {
-                drop(store);
+                store.count_dropped(inbox.try_iter().map(|late| late.rows()).sum());
+                drop((store, inbox));
                 let _asker_gone = done.try_send(());
                 return;
             }

@@ -137,7 +137,7 @@ impl LogSinks {
         let in_time =
             |answer: Receiver<()>| answer.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok();
         // Every answer is waited for, so that one slow sink does not hide that another is done.
-        answers.into_iter().map(|answer| answer.is_some_and(in_time)).fold(true, |all, one| all && one)
+        answers.into_iter().map(|answer| answer.is_some_and(in_time)).filter(|in_time| !in_time).count() == 0
     }
 }
 
@@ -148,7 +148,7 @@ impl Sink {
         let (queued, counters) = (sink.queued.clone(), sink.counters.clone());
         std::thread::Builder::new()
             .name(format!("vigie-log-{name}"))
-            .spawn(move || write_all(name, output, &inbox, &queued, &counters))?;
+            .spawn(move || write_all(name, output, inbox, &queued, &counters))?;
         Ok(sink)
     }
 
@@ -167,7 +167,7 @@ impl Sink {
 fn write_all(
     name: &'static str,
     mut output: Output,
-    inbox: &Receiver<Message>,
+    inbox: Receiver<Message>,
     queued: &AtomicUsize,
     counters: &SinkCounters,
 ) {
@@ -186,6 +186,7 @@ fn write_all(
             }
             Ok(Message::Stop(done)) => {
                 drop(output);
+                count_late(inbox, counters);
                 let _asker_gone = done.try_send(());
                 return;
             }
@@ -193,6 +194,12 @@ fn write_all(
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Counts what came behind the order to stop; what comes later still is counted by its sender.
+fn count_late(inbox: Receiver<Message>, counters: &SinkCounters) {
+    let late = inbox.try_iter().map(|message| if let Message::Write(_, lines) = message { lines } else { 0 });
+    counters.dropped.fetch_add(late.sum(), Ordering::Relaxed);
 }
 
 /// Logs a change for the worse or the better, once.

@@ -136,10 +136,16 @@ fn layout(width: u16, used: impl Fn(Column) -> u16) -> Vec<(Column, u16)> {
     }
     let mut over = width.saturating_sub(needed(&columns));
     let mut grown: Vec<_> = columns.iter().map(|(column, _, least, _)| (*column, *least)).collect();
+    // The time shows its day or does not: what lies between would be blanks.
+    let day = COLUMNS[0].3 - COLUMNS[0].2;
+    if over >= day && used(Time) > grown[0].1 {
+        grown[0].1 += day;
+        over -= day;
+    }
     loop {
         let before = over;
         for ((column, width), (_, _, _, most)) in grown.iter_mut().zip(&columns) {
-            if over > 0 && *width < used(*column).min(*most) {
+            if over > 0 && *column != Time && *width < used(*column).min(*most) {
                 *width += 1;
                 over -= 1;
             }

@@ -2,7 +2,7 @@
 
 use super::Filter;
 use super::value::Words;
-use crate::history::schema::{BUCKET_BITS, lookup_hash};
+use crate::history::schema::lookup_hash;
 use rusqlite::types::Value;
 
 /// A `WHERE` clause and the values it binds, in order.
@@ -14,8 +14,8 @@ pub(in crate::history) struct Conditions {
 }
 
 impl Conditions {
-    /// The filter on one day's file, whose ids lie within `ids`.
-    pub(in crate::history) fn of(filter: &Filter, ids: (i64, i64)) -> Self {
+    /// The filter on one day's file, whose buckets end with this one.
+    pub(in crate::history) fn of(filter: &Filter, last_bucket: i64) -> Self {
         let mut all = Self { sql: "1".into(), values: Vec::new() };
         if let Some(after) = filter.after {
             all.and("id > ?", [after.into()]);
@@ -27,7 +27,7 @@ impl Conditions {
         if let Some(until) = filter.until_us {
             all.and("ts_us < ?", [until.into()]);
         }
-        all.and_correlation_id(filter, ids);
+        all.and_correlation_id(filter, last_bucket);
         for (column, pattern) in
             [("route", &filter.route), ("integration", &filter.integration), ("upstream", &filter.upstream)]
         {
@@ -53,15 +53,14 @@ impl Conditions {
     }
 
     /// Asks the index once for each bucket that the file spans.
-    fn and_correlation_id(&mut self, filter: &Filter, (first, last): (i64, i64)) {
+    fn and_correlation_id(&mut self, filter: &Filter, last_bucket: i64) {
         let Some(id) = &filter.correlation_id else { return };
-        let from = first.max(filter.since_us.unwrap_or(first)).max(filter.after.unwrap_or(first)) >> BUCKET_BITS;
         let keys = format!(
-            "lookup IN (WITH RECURSIVE bucket(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM bucket WHERE n < ?) \
+            "lookup IN (WITH RECURSIVE bucket(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM bucket WHERE n < ?) \
              SELECT (n << 32) | {} FROM bucket) AND correlation_id = ?",
             lookup_hash(id)
         );
-        self.and(&keys, [from.into(), (last >> BUCKET_BITS).into(), id.clone().into()]);
+        self.and(&keys, [last_bucket.into(), id.clone().into()]);
     }
 
     fn and_pattern(&mut self, column: &str, pattern: Option<&str>) {
@@ -134,7 +133,7 @@ mod tests {
             text: Some(quote.into()),
             ..Filter::default()
         };
-        let conditions = Conditions::of(&filter, (0, 1 << 40));
+        let conditions = Conditions::of(&filter, 7);
         assert!(!conditions.sql.contains('\''), "{}", conditions.sql);
         assert_eq!(conditions.sql.matches('?').count(), conditions.values.len());
     }

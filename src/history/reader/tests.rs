@@ -147,7 +147,7 @@ fn a_correlation_id_is_found_by_the_index_anywhere_in_the_day() {
     let filter = Filter { correlation_id: Some("c-42".into()), ..Filter::default() };
     assert_eq!(ids(&reader.search(&filter).unwrap()), ["c-42"; 3]);
     let opened = reader.open(day::of(NOON)).unwrap().unwrap();
-    let Conditions { sql, values } = Conditions::of(&filter, opened.ids);
+    let Conditions { sql, values } = Conditions::of(&filter, opened.last_bucket);
     let sql = format!("EXPLAIN QUERY PLAN SELECT json FROM records WHERE {sql} ORDER BY id DESC");
     let mut statement = opened.db.prepare(&sql).unwrap();
     let plan: Vec<String> =

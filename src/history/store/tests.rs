@@ -108,9 +108,11 @@ fn a_day_that_fills_the_space_alone_stops_and_the_next_day_writes_again() {
     // One transaction may pass the bound before it is seen.
     assert!(counters.bytes.load(Ordering::Relaxed) < config.max_bytes + 500_000);
     clock.advance(DAY);
-    store.append(&rows(clock.wall_us(), 1));
-    assert_eq!(store.state, State::Writing);
-    assert_eq!(days(&config), ["2025-10-25"]);
+    for _ in 0..3 {
+        store.append(&rows(clock.wall_us(), 100));
+        assert_eq!(store.state, State::Writing);
+    }
+    assert_eq!(days(&config), ["2025-10-25"], "the full day goes for the new one");
 }
 
 #[test]
@@ -119,8 +121,7 @@ fn a_full_disk_is_counted_and_writing_resumes() {
     let config = config(dir.path());
     let (mut store, clock, counters) = store(&config);
     store.append(&rows(NOON, 1));
-    let (_, db) = store.open.as_ref().unwrap();
-    db.execute_batch("PRAGMA max_page_count = 5").unwrap();
+    store.open.as_ref().unwrap().db.execute_batch("PRAGMA max_page_count = 5").unwrap();
     store.append(&rows(NOON, 500));
     assert!(matches!(store.state, State::Failing { .. }));
     assert_eq!((written(&counters), dropped(&counters), found(&config.dir)), (1, 500, 1));
@@ -209,4 +210,20 @@ fn ids_grow_though_the_clock_is_set_back_and_the_agent_restarted() {
     let ids: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert_eq!(ids, [NOON, NOON + 1, NOON + 2, NOON + 3]);
     assert_eq!(dropped(&counters), 0);
+}
+
+#[test]
+fn buckets_of_the_lookup_are_bounded_and_a_restart_begins_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let (mut first, clock, counters) = store(&config);
+    first.append(&rows(NOON, schema::BUCKET_ROWS as usize + 1));
+    drop(first);
+    Store::open(&config, clock, counters).unwrap().append(&rows(NOON, 1));
+    let db = Connection::open(config.dir.join("2025-10-24.sqlite")).unwrap();
+    let mut statement = db.prepare("SELECT count(*) FROM records GROUP BY lookup >> 32 ORDER BY lookup >> 32").unwrap();
+    let counts: Vec<u32> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(counts, [schema::BUCKET_ROWS, 1, 1]);
+    let filter = Filter { correlation_id: Some("c-0".into()), ..Filter::default() };
+    assert_eq!(Reader::open_readonly(&config.dir).unwrap().search(&filter).unwrap().lines.len(), 2);
 }

@@ -25,12 +25,20 @@ fn sample() -> Vec<String> {
 
 #[test]
 fn a_wide_terminal_shows_everything() {
-    insta::assert_snapshot!(Table::of_width(220, false).first(&sample(), false), @"");
+    insta::assert_snapshot!(Table::of_width(220, false).first(&sample(), false), @"
+    TIME (UTC)         SYSTEM           METHOD ENDPOINT                                   STATUS OUTCOME            MS  CRM MS    SIZE RESPONSE               CORRELATION ID
+    10-24 09:45:30.123 ERP              POST   /api/deals/{id}                               201 ok              428.6   420.0   2.1KB Created deal deal:k3f9 0199f0e0-7d1e-7000-8000-1234567890ab
+    10-24 09:45:30.123 Web shop of the… DELETE /api/contacts/{id}/documents/{id}/versions      - client_closed   428.6       -   2.1KB a?[31mb?c              0199f0e0-7d1e-7000-8000-1234567890ab
+    ");
 }
 
 #[test]
 fn a_narrow_terminal_leaves_out_what_can_be_spared() {
-    insta::assert_snapshot!(Table::of_width(80, false).first(&sample(), false), @"");
+    insta::assert_snapshot!(Table::of_width(80, false).first(&sample(), false), @"
+    TIME (UTC)         SYSTEM  METHOD ENDPOINT         STATUS OUTCOME            MS
+    10-24 09:45:30.123 ERP     POST   /api/deals/{id}     201 ok              428.6
+    10-24 09:45:30.123 Web sh… DELETE /api/contacts/{…      - client_closed   428.6
+    ");
 }
 
 #[test]
