@@ -19,8 +19,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
-const CONTACT: &[u8] = br#"{"contact":{"id":70042006456,"first_name":"Ada","last_name":"Lovelace","display_name":"Ada Lovelace","email":"ada.lovelace@example.org","mobile_number":"+33612345678","city":"Paris","country":"France","external_id":"ERP-104233","lead_score":42,"owner_id":70000112233,"created_at":"2026-02-11T09:41:27-04:00","updated_at":"2026-03-02T16:05:11-04:00"}}"#;
-const DEAL: &[u8] = br#"{"deal":{"id":70012345678,"name":"Renewal 2026, Lovelace & Sons","amount":"18250.00","currency_id":70000001234,"sales_account_id":70098765432,"deal_stage_id":70000005555,"probability":60,"owner_id":70000112233,"expected_close":"2026-06-30","external_id":"ERP-D-20418","created_at":"2026-03-02T16:05:11-04:00","updated_at":"2026-03-02T16:05:11-04:00"}}"#;
+const CONTACT: &str = concat!(
+    r#"{"contact":{"id":70042006456,"first_name":"Ada","last_name":"Lovelace","display_name":"Ada Lovelace","#,
+    r#""email":"ada.lovelace@example.org","mobile_number":"+33612345678","city":"Paris","country":"France","#,
+    r#""external_id":"ERP-104233","lead_score":42,"owner_id":70000112233,"#,
+    r#""created_at":"2026-02-11T09:41:27-04:00","updated_at":"2026-03-02T16:05:11-04:00"}}"#,
+);
+const DEAL: &str = concat!(
+    r#"{"deal":{"id":70012345678,"name":"Renewal 2026, Lovelace & Sons","amount":"18250.00","#,
+    r#""currency_id":70000001234,"sales_account_id":70098765432,"deal_stage_id":70000005555,"probability":60,"#,
+    r#""owner_id":70000112233,"expected_close":"2026-06-30","external_id":"ERP-D-20418","#,
+    r#""created_at":"2026-03-02T16:05:11-04:00","updated_at":"2026-03-02T16:05:11-04:00"}}"#,
+);
 
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
@@ -58,8 +68,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(reply(StatusCode::CREATED, DEAL))
 }
 
-fn reply(status: StatusCode, body: &'static [u8]) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(body)));
+fn reply(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
     *response.status_mut() = status;
     set_headers(response.headers_mut());
     response

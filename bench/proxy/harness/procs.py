@@ -92,13 +92,14 @@ def answers(port, path, headers):
         connection.close()
 
 
-def wait_ready(process, name, port, path, headers, since):
-    """Seconds from `since` to the first 2xx."""
+def wait_ready(process, name, port, path, headers, since, directory):
+    """Seconds from `since` to the first 2xx; what the process said last is in the failure."""
     while time.monotonic() - since < READY_WITHIN_SECONDS:
         if answers(port, path, headers):
             return time.monotonic() - since
         if process.poll() is not None:
-            raise Failed(f"{name} ended with exit code {process.returncode} before it was ready")
+            said = (directory / "stderr.log").read_text(errors="replace").strip()[-500:] or "it said nothing"
+            raise Failed(f"{name} ended with exit code {process.returncode} before it was ready: {said}")
         time.sleep(0.001)
     raise Failed(f"{name} did not answer on port {port} within {READY_WITHIN_SECONDS} s")
 

@@ -76,7 +76,7 @@ class Target:
         ready = (self.admin, "/ready") if self.is_vigie else (self.port, GET_PATH)
         headers = {} if self.is_vigie else dict([HEADER])
         if not self.name.endswith("_h2"):
-            self.ready_seconds.append(procs.wait_ready(self.process, self.name, *ready, headers, since))
+            self.ready_seconds.append(procs.wait_ready(self.process, self.name, *ready, headers, since, self.directory))
             time.sleep(0.5)  # memory at rest, not in the middle of starting
             self.rest_mb.append(procs.resident_mb(procs.tree(self.process.pid)))
         self.http2 = (
@@ -167,7 +167,7 @@ def start_origin(programs, work):
     """The API behind every proxy; returns the process and its port."""
     port = procs.free_port()
     process = procs.start([programs["bench_origin"], "--listen", f"127.0.0.1:{port}"], work)
-    procs.wait_ready(process, "the origin", port, GET_PATH, dict([HEADER]), time.monotonic())
+    procs.wait_ready(process, "the origin", port, GET_PATH, dict([HEADER]), time.monotonic(), work)
     return process, port
 
 
