@@ -103,8 +103,8 @@ impl Default for Config {
     }
 }
 
-/// What both servers and the control API work on. Locks are held for one answer at most, one at a time, never
-/// across an await.
+/// What both servers and the control API work on. Locks are held for one answer at most, never across an await; where
+/// two are held, `store` was taken first.
 struct Shared {
     store: Mutex<store::Store>,
     quota: Mutex<quota::Quota>,

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, default_value_t = 8_000)]
     deals: usize,
     /// A key to accept in `Authorization: Token token=KEY` (repeatable)
-    #[arg(long = "key", value_name = "KEY", default_value = DEMO_KEY, hide_env_values = true)]
+    #[arg(long = "key", value_name = "KEY", default_value = DEMO_KEY)]
     keys: Vec<String>,
     /// Calls an hour, all keys together
     #[arg(long, value_name = "N", default_value_t = 1_000)]
@@ -57,8 +57,6 @@ pub struct Args {
 
 /// Serves both until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    // A webhook's client asks for a provider even where it speaks plain HTTP; a second installation changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let key = args.keys.first().cloned().unwrap_or_default();
     let sandbox = Sandbox::bind(config(args)?).await?;
     // Set up before anything is printed: whoever reads the addresses may already send the signal.

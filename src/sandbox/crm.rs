@@ -56,7 +56,10 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     };
     let route = routes::template(short);
     let (met, allowed) = shared.admit(number, &parts, short);
-    tokio::time::sleep(met.delay).await;
+    // Even a sleep of no time waits for the timer's next millisecond.
+    if !met.delay.is_zero() {
+        tokio::time::sleep(met.delay).await;
+    }
     let readings = shared.quota.lock().readings(shared.clock.elapsed());
     if let Some((kind, params)) = &met.instead {
         return instead(&shared, number, &parts.method, &route, (*kind, params), readings).await;
@@ -195,9 +198,7 @@ impl Truncation {
         let mut response = match self.full {
             None => Response::new(Body::from(self.head)),
             Some(full) => {
-                let cut = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "cut off by a fault");
-                let frames = [Ok(http_body::Frame::data(self.head)), Err(cut)];
-                let mut response = Response::new(Body::new(CutBody(frames.into_iter())));
+                let mut response = Response::new(Body::new(CutBody { head: Some(self.head), flushed: false }));
                 response.headers_mut().insert(header::CONTENT_LENGTH, full.into());
                 response
             }
@@ -224,8 +225,11 @@ impl Truncation {
     }
 }
 
-/// A body that breaks off: its frames, then an error, at which the server drops the connection.
-struct CutBody(std::array::IntoIter<std::io::Result<http_body::Frame<Bytes>>, 2>);
+/// A body that breaks off: some bytes, then an error, at which the server drops the connection.
+struct CutBody {
+    head: Option<Bytes>,
+    flushed: bool,
+}
 
 impl http_body::Body for CutBody {
     type Data = Bytes;
@@ -233,9 +237,17 @@ impl http_body::Body for CutBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<std::io::Result<http_body::Frame<Bytes>>>> {
-        Poll::Ready(self.0.next())
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(http_body::Frame::data(head))));
+        }
+        // The server writes out what it has when a body makes it wait; an error at once would lose the head as well.
+        if !std::mem::replace(&mut self.flushed, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "cut off by a fault"))))
     }
 }
 

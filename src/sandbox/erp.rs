@@ -10,7 +10,7 @@ use super::pairing::{Class, Counterpart, Pairing};
 use super::query::Params;
 use super::random::draw;
 use super::seeded::{World, customer_number, money, order_number, stamp};
-use super::store::{parse_time, text};
+use super::store::{MAX_RECORD, parse_time, text};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -35,7 +35,7 @@ pub(crate) struct Ledger {
     written: BTreeMap<(Kind, u64), Map<String, Value>>,
 }
 
-/// The ERP's routes, and the truth.
+/// The ERP's routes.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(serve).with_state(shared)
 }
@@ -175,6 +175,9 @@ impl Ledger {
         record.extend(input.into_iter().filter(|(key, _)| !matches!(key.as_str(), "number" | "created_at")));
         record.insert("number".into(), kind.name(number).into());
         record.insert("updated_at".into(), stamp(now_s).into());
+        if serde_json::to_string(&record).map_or(0, |json| json.len()) > MAX_RECORD {
+            return Answer::error(400, &["The record is too large"]);
+        }
         self.written.insert((kind, number), record.clone());
         Answer { status, body: Value::Object(record) }
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// Records created since the start, per kind. A demo left running for days stays small; the oldest created record
-/// goes first, counted in `evicted`. At about 1 kB each, all kinds together stay under 60 MB.
+/// goes first, counted in `evicted`. At about 1.5 kB each, all kinds together stay under 100 MB.
 const MAX_CREATED: usize = 10_000;
 
 /// A written record.

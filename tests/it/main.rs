@@ -11,5 +11,6 @@ mod layering;
 mod otlp;
 #[cfg(feature = "peers")]
 mod prometheus;
+mod sandbox;
 mod support;
 mod tidy;

@@ -199,7 +199,7 @@ impl Scenario {
             0 => {
                 Call::send(Method::POST, "/contacts", json!({"contact": {"email": "not an address", "last_name": "?"}}))
             }
-            1 => Call::get(format!("/deals/{}", 70_049_999_999u64 - self.rng.below(1000))),
+            1 => Call::get(format!("/deals/{}", 72_049_999_999u64 - self.rng.below(1000))),
             // The first call creates the contact, every later one meets it.
             _ => {
                 let contact = json!({"email": "twice@example.com", "last_name": "Twice"});

@@ -1,0 +1,58 @@
+//! The traffic of integrations.
+
+use super::support::{small, start};
+use reqwest::Method;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use vigie::sandbox::{Config, traffic};
+
+fn config(base_url: String) -> traffic::Config {
+    traffic::Config { base_url, calls_per_second: 150.0, duration: Duration::from_secs(2), seed: 3 }
+}
+
+#[tokio::test]
+async fn four_integrations_do_their_work_and_make_mistakes() {
+    let s = start(Config { api_keys: traffic::api_keys(), ..small() }).await;
+    let run = traffic::run(config(format!("http://{}", s.crm)), CancellationToken::new());
+    let summary = run.await.expect("traffic");
+    assert!((100..=400).contains(&summary.sent), "{summary:?}");
+    assert_eq!(summary.unanswered, 0);
+    for integration in traffic::INTEGRATIONS {
+        let ok = |status: &u16| [200, 201].contains(status);
+        let answered = summary.answers.keys().any(|(name, status)| *name == integration.name && ok(status));
+        assert!(answered, "{} in {summary:?}", integration.name);
+    }
+    assert!(summary.answers.keys().any(|(_, status)| *status == 400), "{summary:?}");
+    assert!(!summary.answers.keys().any(|(_, status)| [401, 429].contains(status) || *status >= 500), "{summary:?}");
+
+    let stats = s.stats().await;
+    for (entity, what) in [("contacts", "created"), ("deals", "created"), ("notes", "created"), ("deals", "updated")] {
+        assert!(stats["records"][entity][what].as_u64() > Some(0), "{entity} {what}: {stats}");
+    }
+    assert_eq!(stats["routes"].get("GET other"), None, "{stats}");
+    let (_, requests) = s.control(Method::GET, "/requests?last=256", None).await;
+    let text = requests.to_string();
+    for header in ["x-integration", "traceparent", "x-correlation-id"] {
+        assert!(text.contains(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn traffic_ends_when_it_is_cancelled() {
+    let s = start(Config { api_keys: traffic::api_keys(), ..small() }).await;
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let begun = Instant::now();
+    let config = traffic::Config { duration: Duration::from_secs(600), ..config(format!("http://{}", s.crm)) };
+    let summary = traffic::run(config, cancel).await.expect("traffic");
+    assert_eq!(summary.sent, 0);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn other_machines_are_not_called() {
+    for url in ["http://192.0.2.1:8080", "https://127.0.0.1:1", "http://crm.example.com"] {
+        let refused = traffic::run(config(url.to_owned()), CancellationToken::new()).await;
+        assert!(matches!(refused, Err(traffic::Error::NotLoopback)), "{url}");
+    }
+}
