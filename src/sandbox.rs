@@ -136,7 +136,7 @@ impl Sandbox {
         let mut faults = faults::Faults::new(config.seed);
         for planned in config.schedule {
             planned.fault.validate().map_err(invalid)?;
-            let from = config.clock.elapsed() + Duration::from_secs(planned.after_s);
+            let from = config.clock.elapsed().saturating_add(Duration::from_secs(planned.after_s));
             if faults.add(planned.fault, from, Some(Duration::from_secs(planned.for_s))).is_none() {
                 return Err(invalid("too many faults in the schedule"));
             }

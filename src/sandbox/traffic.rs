@@ -18,8 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a call may take; a call that is never answered ends here.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a call under way may go on after the end: cut off, it would look like a caller that left.
+const GRACE: Duration = Duration::from_secs(1);
 /// The most calls a second, all integrations together: enough to watch, too few to be a load test.
 pub const MAX_CALLS_PER_SECOND: f64 = 500.0;
+/// The fewest: a call in more than a minute and a half shows nothing.
+pub const MIN_CALLS_PER_SECOND: f64 = 0.01;
 /// The longest run.
 pub const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,8 +57,8 @@ pub enum Error {
     /// The address is no `http://` URL of a loopback address.
     #[error("traffic goes to http:// addresses of this machine only (127.0.0.1, [::1], localhost)")]
     NotLoopback,
-    /// The rate is not a number above 0.
-    #[error("calls per second must lie above 0 and be at most {MAX_CALLS_PER_SECOND}")]
+    /// The rate is too low, too high, or no number.
+    #[error("calls per second must lie between {MIN_CALLS_PER_SECOND} and {MAX_CALLS_PER_SECOND}")]
     Rate,
     /// The HTTP client could not be made.
     #[error("no HTTP client: {0}")]
@@ -91,7 +95,7 @@ pub fn api_keys() -> Vec<Secret> {
 /// A rustls provider must have been installed, although only plain HTTP is spoken: the client asks for one.
 pub async fn run(config: Config, cancel: CancellationToken) -> Result<Summary, Error> {
     let base = loopback(&config.base_url)?;
-    if !(config.calls_per_second > 0.0 && config.calls_per_second <= MAX_CALLS_PER_SECOND) {
+    if !(MIN_CALLS_PER_SECOND..=MAX_CALLS_PER_SECOND).contains(&config.calls_per_second) {
         return Err(Error::Rate);
     }
     let client = reqwest::Client::builder()
@@ -118,15 +122,18 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<Summary, E
 async fn drive(mut scenario: Scenario, gap: Duration, end: Instant, cancel: CancellationToken) -> Summary {
     let mut summary = Summary::default();
     let mut next = Instant::now() + scenario.jitter(gap);
-    while next < end {
-        let call = async {
-            tokio::time::sleep_until(next).await;
-            scenario.step().await
+    while next < end && !cancel.is_cancelled() {
+        tokio::select! {
+            () = over(&cancel, end) => break,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let cut = async {
+            over(&cancel, end).await;
+            tokio::time::sleep(GRACE).await;
         };
         let status = tokio::select! {
-            () = cancel.cancelled() => break,
-            () = tokio::time::sleep_until(end) => break,
-            status = call => status,
+            () = cut => None,
+            status = scenario.step() => status,
         };
         summary.sent += 1;
         match status {
@@ -136,6 +143,14 @@ async fn drive(mut scenario: Scenario, gap: Duration, end: Instant, cancel: Canc
         next = (next + scenario.jitter(gap)).max(Instant::now());
     }
     summary
+}
+
+/// Done when the time is over or somebody cancels.
+async fn over(cancel: &CancellationToken, end: Instant) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = tokio::time::sleep_until(end) => {}
+    }
 }
 
 impl Summary {

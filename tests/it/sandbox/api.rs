@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use vigie::clock::Clock;
-use vigie::sandbox::{Config, DEMO_KEY, ResetFormat};
+use vigie::sandbox::{Config, DEMO_KEY, FaultKind, FaultSpec, ResetFormat, Sandbox, Scheduled};
 
 #[tokio::test]
 async fn a_key_opens_both_prefixes_and_nothing_else_does() {
@@ -307,4 +307,31 @@ async fn the_same_seed_gives_the_same_records_in_another_sandbox() {
     let path = "/contacts/view/70010000100?per_page=100&page=3&include=sales_accounts,owner";
     assert_eq!(a.get(path).await, b.get(path).await);
     assert_ne!(a.get(path).await, other.get(path).await);
+}
+
+#[tokio::test]
+async fn an_empty_sandbox_can_be_filled() {
+    let s = start(Config { contacts: 0, accounts: 0, deals: 0, ..small() }).await;
+    for (entity, view) in [("contacts", "All Contacts"), ("sales_accounts", "All Accounts"), ("deals", "Open Deals")] {
+        assert_eq!(s.count(entity, view).await, 0);
+        assert_eq!(s.post(&format!("/{entity}"), json!({"name": "First", "last_name": "First"})).await.0, 201);
+        assert_eq!(s.count(entity, view).await, 1);
+    }
+    let (status, truth) = answer(s.client.get(format!("http://{}/sandbox/truth", s.crm))).await;
+    assert_eq!((status.as_u16(), &truth["contacts_customers"]["erp_total"]), (200, &json!(0)));
+    assert_eq!(answer(s.client.get(format!("http://{}/api/customers", s.erp))).await.1["total"], 0);
+}
+
+#[tokio::test]
+async fn sizes_and_schedules_beyond_the_bounds_are_refused() {
+    let many = Config { contacts: 1_000_001, ..small() };
+    let fault = FaultSpec { probability: Some(7.0), ..FaultSpec::new(FaultKind::Status) };
+    let wrong = Config { schedule: vec![Scheduled { after_s: u64::MAX, for_s: u64::MAX, fault }], ..small() };
+    for (config, message) in [(many, "at most 1000000 records"), (wrong, "probability must lie")] {
+        let error = Sandbox::bind(config).await.err().expect("a refusal");
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    let fault = FaultSpec::new(FaultKind::Status);
+    let never = Config { schedule: vec![Scheduled { after_s: u64::MAX, for_s: u64::MAX, fault }], ..small() };
+    assert_eq!(start(never).await.get("/selector/owners").await.0, 200);
 }

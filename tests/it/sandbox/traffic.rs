@@ -56,3 +56,12 @@ async fn other_machines_are_not_called() {
         assert!(matches!(refused, Err(traffic::Error::NotLoopback)), "{url}");
     }
 }
+
+#[tokio::test]
+async fn rates_that_make_no_sense_are_refused() {
+    for calls_per_second in [0.0, -1.0, 1e-300, 1e6, f64::NAN, f64::INFINITY] {
+        let config = traffic::Config { calls_per_second, ..config("http://127.0.0.1:1".to_owned()) };
+        let refused = traffic::run(config, CancellationToken::new()).await;
+        assert!(matches!(refused, Err(traffic::Error::Rate)), "{calls_per_second}");
+    }
+}
