@@ -27,7 +27,7 @@ pub async fn handle(
     let safe = parts.method.is_safe();
     let opened = match open(&worker, listener, started, &mut parts, body.is_end_stream()) {
         Ok(opened) => opened,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
     if safe { forwarding.await } else { Detached { worker, inner: Some(Box::pin(forwarding)) }.await }
@@ -49,7 +49,7 @@ fn open(
     started: Instant,
     parts: &mut request::Parts,
     empty: bool,
-) -> Result<Opened, Response<ReplyBody>> {
+) -> Result<Opened, Box<Response<ReplyBody>>> {
     let shared = &worker.shared;
     let trace = context::trace(&parts.headers, &worker.ids, shared.trace_ratio);
     let correlation_id = context::correlation_id(&parts.headers, &trace);
@@ -100,7 +100,7 @@ fn open(
             }
             Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee })
         }
-        Err(error) => Err(refuse(Flight::new(Rc::clone(worker), shard, started, exchange), error)),
+        Err(error) => Err(Box::new(refuse(Flight::new(Rc::clone(worker), shard, started, exchange), error))),
     }
 }
 

@@ -17,9 +17,12 @@ pub struct Places {
     pub folded: AtomicU64,
 }
 
+/// Integration, upstream, route.
+type Labels = (Arc<str>, Arc<str>, Arc<str>);
+
 #[derive(Default)]
 struct Known {
-    places: HashMap<(Arc<str>, Arc<str>, Arc<str>), Arc<Place>>,
+    places: HashMap<Labels, Arc<Place>>,
     routes: HashMap<Arc<str>, HashMap<Arc<str>, ()>>,
 }
 

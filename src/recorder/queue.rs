@@ -16,12 +16,15 @@ use std::time::Duration;
 /// Rest after a batch: what arrives meanwhile shares one wake-up. Bounds the delay of alerts and of `vigie log -f`.
 const REST: Duration = Duration::from_millis(10);
 
+/// An exchange in a lane: a pointer, so that pushing and growing move 8 bytes and not a kilobyte.
+pub type Waiting = Box<Exchange>;
+
 /// Where finished exchanges go. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle(Arc<Queue>);
 
 struct Queue {
-    lanes: Box<[Mutex<Vec<Box<Exchange>>>]>,
+    lanes: Box<[Mutex<Vec<Waiting>>]>,
     config: Config,
     metrics: Arc<Metrics>,
     asleep: AtomicBool,
@@ -83,7 +86,7 @@ impl Handle {
     }
 
     /// The next batch; waits for one. `None` once closed and empty. Only the recorder's own thread calls this.
-    pub fn next(&self) -> Option<Vec<Box<Exchange>>> {
+    pub fn next(&self) -> Option<Vec<Waiting>> {
         let queue = &*self.0;
         self.0.reader.get_or_init(std::thread::current);
         loop {
@@ -111,7 +114,7 @@ impl Handle {
         }
     }
 
-    fn take(&self) -> Vec<Box<Exchange>> {
+    fn take(&self) -> Vec<Waiting> {
         let mut batch = Vec::new();
         for lane in &self.0.lanes {
             let taken = std::mem::take(&mut *lane.lock());

@@ -2,7 +2,7 @@
 
 use super::callers::Callers;
 use super::digest::{Digest, digest};
-use super::queue::Handle;
+use super::queue::{Handle, Waiting};
 use super::{Capture, Knowledge};
 use crate::clock::Clock;
 use crate::exchange::redact::Masker;
@@ -61,7 +61,7 @@ impl Recorder {
         }
     }
 
-    fn write(&mut self, batch: Vec<Box<Exchange>>) {
+    fn write(&mut self, batch: Vec<Waiting>) {
         let mut lines = Vec::with_capacity(batch.len() * 900);
         let mut entries = Vec::with_capacity(batch.len());
         let mut spans = Vec::new();
