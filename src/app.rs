@@ -15,6 +15,7 @@ use crate::vendors::Profile;
 use crate::{admin, proxy};
 use anyhow::Context;
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,16 @@ pub struct Addresses {
     pub admin: SocketAddr,
 }
 
+/// A listener that cannot be served; its source names the address.
+#[derive(Debug, thiserror::Error)]
+#[error("{key} cannot be served")]
+pub struct ListenError {
+    /// The configuration's key.
+    pub key: &'static str,
+    /// What the system says.
+    pub source: io::Error,
+}
+
 /// The running agent.
 pub struct App {
     addresses: Addresses,
@@ -56,6 +67,8 @@ impl App {
     /// Builds and starts everything. Listeners are bound before anything is served.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         raise_file_limit();
+        // Before anything is opened: a second agent is told of the address, not of files that the first holds.
+        let admin_listener = listen(config.admin.address).await?;
         make_data_dir(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
@@ -93,9 +106,6 @@ impl App {
         };
         let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?;
 
-        let admin_listener = TcpListener::bind(config.admin.address)
-            .await
-            .with_context(|| format!("cannot listen on {} (admin.address)", config.admin.address))?;
         let surroundings = proxy::Surroundings {
             metrics: Arc::clone(&metrics),
             recorder: queue.clone(),
@@ -103,7 +113,8 @@ impl App {
             fingerprint_key: masker.derive_key("caller fingerprints"),
             max_routes: config.telemetry.caps.routes,
         };
-        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await?;
+        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await;
+        let proxy = proxy.map_err(|source| ListenError { key: "proxy.listeners", source })?;
 
         let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
         let state = Arc::new(admin::State {
@@ -156,6 +167,13 @@ impl App {
         self.stop_admin.cancel();
         cut
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let source = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+        ListenError { key: "admin.address", source }
+    })
 }
 
 /// Each connection takes two descriptors; the usual soft limit of 1,024 ends at 500 callers.

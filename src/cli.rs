@@ -1,5 +1,6 @@
 //! The command line: one command a file.
 
+pub mod admin_url;
 pub mod check_config;
 pub mod demo;
 pub mod healthcheck;
@@ -72,7 +73,8 @@ pub fn run(cli: Cli) -> ExitCode {
     runtime.shutdown_background();
     done.unwrap_or_else(|error| {
         output::complain(&format!("{error:#}"));
-        ExitCode::FAILURE
+        let misused = error.is::<crate::telemetry::logging::Error>();
+        if misused { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
     })
 }
 

@@ -26,7 +26,7 @@ mod schema;
 mod tree;
 mod validate;
 
-pub use env::Env;
+pub use env::{Env, program};
 pub use raw::Role;
 pub use reference::reference;
 pub use report::{Errors, Problem};

@@ -3,7 +3,7 @@
 mod screen;
 
 use super::output;
-use crate::app::App;
+use crate::app::{App, ListenError};
 use crate::config::{self, Env};
 use crate::sandbox::{self, FaultKind, FaultParams, FaultSpec, Sandbox, Scheduled, traffic};
 use crate::secret::Secret;
@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, value_parser = parse_duration)]
     duration: Option<Duration>,
     /// Calls a second that the integrations make together.
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value = "20", value_parser = parse_rate)]
     rate: f64,
     /// OTLP collector that receives the spans, e.g. http://127.0.0.1:4317.
     #[arg(long)]
@@ -53,6 +53,12 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     config::duration(text)
 }
 
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let bounds = traffic::MIN_CALLS_PER_SECOND..=traffic::MAX_CALLS_PER_SECOND;
+    let rate = text.parse().ok().filter(|rate| bounds.contains(rate));
+    rate.ok_or_else(|| format!("a number between {} and {}", bounds.start(), bounds.end()))
+}
+
 /// Runs until the time is over or Ctrl-C, then prints a summary.
 pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let level = if level == "info" { "warn" } else { level };
@@ -61,7 +67,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let loaded = config::parse(&text, "demo configuration", &Env::from_process());
     let config = loaded.map_err(|errors| anyhow::anyhow!("{errors}"))?.config;
     let logging = logging::init(level, &config.telemetry.traces)?;
-    let app = App::start(config).await?;
+    let app = App::start(config).await.map_err(explain)?;
     logging.attach(app.spans());
     let addresses = app.addresses().clone();
     let proxy = addresses.proxy.first().copied().unwrap_or(args.proxy);
@@ -80,11 +86,19 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     stop.cancel();
     let _ = traffic.await;
     let _ = screen.await;
-    output::say(&screen::summary(addresses.admin).await);
+    output::say(&screen::summary(addresses.admin, &args).await);
     logging.shutdown();
     app.drain().await;
     sandbox.stop.cancel();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds to an address that is taken the flag that chooses another.
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    let Some(refused) = error.downcast_ref::<ListenError>() else { return error };
+    let flag = if refused.key == "admin.address" { "--admin" } else { "--proxy" };
+    let hint = format!("choose another address with {flag} (127.0.0.1:0 takes a free port and tells which)");
+    anyhow::anyhow!("{}; {hint}", refused.source)
 }
 
 async fn wait(duration: Option<Duration>) -> anyhow::Result<()> {

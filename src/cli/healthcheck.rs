@@ -1,5 +1,6 @@
 //! `vigie healthcheck`: for container probes, so that no curl is needed in the image.
 
+use super::admin_url;
 use super::output::{self, Format};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(clap::Args)]
 pub struct Args {
     /// The agent's admin address.
-    #[arg(long, env = "VIGIE_ADMIN", default_value = "http://127.0.0.1:9464")]
+    #[arg(long, env = "VIGIE_ADMIN", value_name = "URL", value_parser = admin_url::parse, default_value = "http://127.0.0.1:9464")]
     admin: String,
     /// Asks `/ready` instead of `/live`.
     #[arg(long)]
@@ -24,7 +25,7 @@ pub struct Args {
 /// Runs the command: 0 when the agent says yes, 1 otherwise.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let path = if args.ready { "/ready" } else { "/live" };
-    let url = format!("{}{path}", args.admin.trim_end_matches('/'));
+    let url = format!("{}{path}", args.admin);
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
     let (good, detail) = match client.get(&url).send().await {
         Ok(answer) => (answer.status().is_success(), answer.text().await.unwrap_or_default().trim().to_string()),

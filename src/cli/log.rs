@@ -4,6 +4,7 @@ mod source;
 mod table;
 
 use super::USAGE;
+use super::admin_url;
 use super::output::{self, Format};
 use crate::clock::Clock;
 use crate::history::Filter;
@@ -69,7 +70,8 @@ pub struct Args {
     #[arg(long)]
     text: Option<String>,
     /// The agent's admin address.
-    #[arg(long, env = "VIGIE_ADMIN", value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    #[arg(long, env = "VIGIE_ADMIN", value_name = "URL", value_parser = admin_url::parse)]
+    #[arg(default_value = "http://127.0.0.1:9464")]
     admin: String,
     /// Bearer token of the admin API; better given by the environment, where no process list shows it.
     #[arg(long, env = "VIGIE_ADMIN_TOKEN", hide_env_values = true)]

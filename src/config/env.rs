@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
+/// How this program was called, e.g. `target/release/vigie`: what a user can type again.
+pub fn program() -> String {
+    std::env::args_os().next().map_or_else(|| "vigie".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 impl Env {
     /// The real environment; variables that are not UTF-8 are left out.
     pub fn from_process() -> Self {

@@ -141,7 +141,9 @@ mod tests {
             before in prop_oneof![Just("/api/contacts/"), Just("/"), Just("/v2/a/b/c/d/e/f/")],
         ) {
             let template = template(&format!("{before}{secret}/notes"));
-            prop_assert!(!template.contains(&secret), "{template}");
+            // By segment, and the word itself where it is too long to stand in `v2` by chance.
+            prop_assert!(!template.split('/').any(|segment| segment == secret), "{template}");
+            prop_assert!(secret.len() < 3 || !template.contains(&secret), "{template}");
         }
 
         #[test]

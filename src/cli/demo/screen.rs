@@ -2,6 +2,7 @@
 
 use super::Args;
 use crate::cli::output;
+use crate::config;
 use crate::sandbox;
 use serde_json::Value;
 use std::fmt::Write;
@@ -38,8 +39,9 @@ Send a call of your own:
 
 then look at it:
 
-  target/release/vigie log --last 5 --admin http://{admin}
+  {program} log --last 5 --admin http://{admin}
 ",
+        program = config::program(),
         log = args.data_dir.join("exchanges.log").display(),
     )
 }
@@ -111,7 +113,7 @@ async fn picture(client: &reqwest::Client, admin: SocketAddr) -> String {
         );
     }
     let metrics = get(client, format!("http://{admin}/metrics")).await.unwrap_or_default();
-    let outcomes = outcomes(&metrics);
+    let outcomes = tally(&metrics, "vigie_outcomes_total", "outcome");
     let most = outcomes.iter().map(|(_, n)| *n).fold(1.0, f64::max);
     for (outcome, n) in outcomes {
         let _ = writeln!(page, "  {outcome:<30} {} {n:.0}", bar(n / most));
@@ -124,15 +126,16 @@ fn bar(share: f64) -> String {
     format!("[{}{}]", "#".repeat(filled), ".".repeat(BAR - filled))
 }
 
-/// `vigie_outcomes_total` by outcome, those that happened.
-fn outcomes(metrics: &str) -> Vec<(String, f64)> {
+/// A counter's samples summed by one label, those that are not zero, in the order of the page.
+fn tally(metrics: &str, family: &str, label: &str) -> Vec<(String, f64)> {
     let mut found: Vec<(String, f64)> = Vec::new();
-    for line in metrics.lines().filter(|l| l.starts_with("vigie_outcomes_total{")) {
-        let outcome = line.split("outcome=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
+    let samples = metrics.lines().filter(|l| l.strip_prefix(family).is_some_and(|rest| rest.starts_with('{')));
+    for line in samples {
+        let value = line.split(&format!("{label}=\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
         let n: f64 = line.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
-        match found.iter_mut().find(|(known, _)| known == outcome) {
+        match found.iter_mut().find(|(known, _)| known == value) {
             Some((_, sum)) => *sum += n,
-            None => found.push((outcome.to_string(), n)),
+            None => found.push((value.to_string(), n)),
         }
     }
     found.retain(|(_, n)| *n > 0.0);
@@ -140,7 +143,7 @@ fn outcomes(metrics: &str) -> Vec<(String, f64)> {
 }
 
 /// The last page.
-pub async fn summary(admin: SocketAddr) -> String {
+pub async fn summary(admin: SocketAddr, args: &Args) -> String {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build() else {
         return String::new();
     };
@@ -151,12 +154,22 @@ pub async fn summary(admin: SocketAddr) -> String {
         samples.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     };
     let mean = |name: &str| sum(&format!("{name}_sum")) / sum(&format!("{name}_count")).max(1.0) * 1e3;
+    let callers = tally(&metrics, "vigie_requests_total", "integration");
+    let callers: Vec<String> = callers.into_iter().map(|(name, n)| format!("{name} {n:.0}")).collect();
     format!(
-        "\nSummary\n  exchanges {:.0}, dropped by the recorder {:.0}\n  mean time: vendor {:.2} ms, Vigie's own {:.3} ms\n{picture}",
+        "
+Summary
+  exchanges {:.0} ({}), dropped by the recorder {:.0}
+  mean time: vendor {:.2} ms, Vigie's own {:.3} ms
+{picture}
+  The records stay until the next day: {} log --data-dir {}",
         sum("vigie_requests_total"),
+        callers.join(", "),
         sum("vigie_recorder_dropped_total"),
         mean("vigie_upstream_duration_seconds"),
         mean("vigie_overhead_seconds"),
+        config::program(),
+        args.data_dir.display(),
     )
 }
 
@@ -175,6 +188,7 @@ mod tests {
     #[test]
     fn outcomes_are_summed_over_upstreams_and_silent_ones_left_out() {
         let text = "vigie_outcomes_total{upstream=\"a\",outcome=\"ok\"} 3\nvigie_outcomes_total{upstream=\"b\",outcome=\"ok\"} 4\nvigie_outcomes_total{upstream=\"a\",outcome=\"auth\"} 0\n";
-        assert_eq!(outcomes(text), [("ok".to_string(), 7.0)]);
+        assert_eq!(tally(text, "vigie_outcomes_total", "outcome"), [("ok".to_string(), 7.0)]);
+        assert_eq!(tally(text, "vigie_outcomes", "outcome"), []);
     }
 }

@@ -4,7 +4,6 @@ use crate::cli::output;
 use crate::clock::Clock;
 use crate::history::{Filter, Reader};
 use crate::secret::Secret;
-use anyhow::Context;
 use reqwest::StatusCode;
 use std::path::Path;
 use std::time::Duration;
@@ -49,7 +48,7 @@ impl Source {
     pub(super) fn agent(admin: &str, token: Option<&str>) -> anyhow::Result<Self> {
         // No proxy: an admin address is near, and its token is nobody else's business.
         let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(SEARCH).no_proxy().build()?;
-        let url = format!("{}/api/v1/records", admin.trim_end_matches('/'));
+        let url = format!("{}/api/v1/records", admin);
         Ok(Self::Agent { client, url, token: token.map(Secret::new) })
     }
 
@@ -57,7 +56,11 @@ impl Source {
     pub(super) fn files(data_dir: &Path, reason: &str) -> anyhow::Result<Self> {
         let below = data_dir.join("history");
         let dir = if below.is_dir() { below } else { data_dir.to_owned() };
-        let reader = Reader::open_readonly(&dir).with_context(|| reason.to_owned())?;
+        let reader = Reader::open_readonly(&dir).map_err(|error| {
+            anyhow::anyhow!(
+                "{reason}, and {error}; name a running agent with --admin URL, or its files with --data-dir DIR"
+            )
+        })?;
         output::complain(&format!("{reason}; reading {}", dir.display()));
         Ok(Self::Files(reader))
     }

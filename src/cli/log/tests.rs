@@ -161,7 +161,9 @@ async fn neither_agent_nor_directory_is_an_error_that_names_both() {
     let (code, _) = log(&["--admin", &admin, "--data-dir", "./no-such-directory"], 99).await;
     let error = format!("{:#}", code.unwrap_err());
     assert!(error.starts_with(&format!("no agent answers at {admin}/api/v1/records (")), "{error}");
-    assert!(error.ends_with("./no-such-directory: there is no history here"), "{error}");
+    let rest = "./no-such-directory: there is no history here; name a running agent with --admin URL, or its files with \
+        --data-dir DIR";
+    assert!(error.ends_with(rest), "{error}");
 }
 
 #[tokio::test]

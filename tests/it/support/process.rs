@@ -6,6 +6,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A running program; killed by its id when dropped.
@@ -98,6 +99,21 @@ impl Process {
         .await;
     }
 
+    /// Waits until it has printed a whole line with `before`, and returns what stands between that and `after`, or the
+    /// end of the line: how a program tells the port that the system chose for it.
+    pub async fn told(&mut self, before: &str, after: &str) -> String {
+        let output = self.output.clone();
+        self.until(&format!("a line with {before:?}"), || {
+            let text = std::fs::read_to_string(&output).unwrap_or_default();
+            let line = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let told = line.filter_map(|line| Some(line.split_once(before)?.1.trim_end().to_owned())).next();
+            std::future::ready(
+                told.map(|rest| rest.split_once(after).map_or(rest.clone(), |(word, _)| word.to_owned())),
+            )
+        })
+        .await
+    }
+
     /// Waits for `condition`, but not past the end of the process.
     pub async fn until<T, F, C>(&mut self, what: &str, mut condition: C) -> T
     where
@@ -131,10 +147,21 @@ impl Drop for Process {
     }
 }
 
-/// A port of 127.0.0.1 that was free a moment ago, for programs that cannot take port 0 and tell what they got.
+/// Ports for [`free_port`]: below those that Linux gives to port 0 and to outgoing connections (from 32768), so that no
+/// other test can be given the port between the look and the use.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A free port of 127.0.0.1, for programs that cannot take port 0 and tell what they got; no two calls give the same.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound address").port()
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Test binaries that run side by side start at different places.
+    let start = std::process::id().wrapping_mul(31);
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut ports = std::iter::repeat_with(|| {
+        let at = start.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed)) % u32::try_from(PORTS.len()).expect("a u16");
+        PORTS.start + u16::try_from(at).expect("within the range")
+    });
+    ports.by_ref().take(PORTS.len()).find(free).expect("a free port")
 }
 
 #[tokio::test]

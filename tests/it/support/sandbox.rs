@@ -1,8 +1,8 @@
 //! The built-in sandbox as a user runs it: `vigie sandbox`, a CRM and an ERP on loopback.
 
+use super::Process;
 use super::agent::vigie;
-use super::{Process, free_port};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use tempfile::TempDir;
 
 /// The key that the sandbox CRM takes unless it is told others.
@@ -16,15 +16,15 @@ pub struct TestSandbox {
 }
 
 impl TestSandbox {
-    /// Starts it and waits until both listen.
+    /// Starts it and waits until it tells where it listens.
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory for the output");
-        let [crm, erp] = [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let command = vigie(&["sandbox", "--crm", &crm.to_string(), "--erp", &erp.to_string()]);
-        let mut process = Process::spawn(command, &dir.path().join("output"));
-        process.listening(crm).await;
-        process.listening(erp).await;
-        Self { crm, _process: process, _dir: dir }
+        let output = dir.path().join("output");
+        let command = vigie(&["sandbox", "--crm", "127.0.0.1:0", "--erp", "127.0.0.1:0"]);
+        let mut process = Process::spawn(command, &output);
+        // Both listen before it tells where.
+        let crm = process.told("CRM     http://", "/").await;
+        Self { crm: crm.parse::<SocketAddr>().expect("an address"), _process: process, _dir: dir }
     }
 
     /// `http://…` of the CRM, without a slash at the end.

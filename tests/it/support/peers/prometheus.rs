@@ -1,7 +1,7 @@
 //! A Prometheus server that scrapes one target, and promtool.
 
 use super::{program, text};
-use crate::support::{DEADLINE, Process, client, eventually, free_port};
+use crate::support::{DEADLINE, Process, client, eventually};
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -22,16 +22,15 @@ impl Prometheus {
         let job = format!("- job_name: vigie\n  static_configs: [{{ targets: ['{target}'] }}]\n");
         let global = "global: { scrape_interval: 1s, scrape_timeout: 1s }\nscrape_configs:\n";
         std::fs::write(&config, format!("{global}{job}")).expect("the configuration");
-        let address = format!("127.0.0.1:{}", free_port());
         let arguments = [
             format!("--config.file={}", text(&config)),
             format!("--storage.tsdb.path={}", text(&dir.path().join("data"))),
-            format!("--web.listen-address={address}"),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
             "--enable-feature=exemplar-storage".to_owned(),
         ];
         let output = dir.path().join("output");
         let mut process = Process::start(&program("VIGIE_TEST_PROMETHEUS"), arguments, &output);
-        let url = format!("http://{address}");
+        let url = format!("http://{}", process.told("msg=\"Listening on\" address=", " ").await);
         let ready = format!("{url}/-/ready");
         process.until("Prometheus to be ready", || ok(ready.clone())).await;
         Self { url, _process: process, _dir: dir }
