@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Config, KeySource};
 use crate::exchange::redact::{MaskKey, Masker};
 use crate::history::{self, History};
+use crate::proxy::StartError;
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers, Knowledge, Outputs, Recorder};
 use crate::telemetry::metrics::{Metrics, Options};
@@ -114,7 +115,10 @@ impl App {
             max_routes: config.telemetry.caps.routes,
         };
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await;
-        let proxy = proxy.map_err(|source| ListenError { key: "proxy.listeners", source })?;
+        let proxy = proxy.map_err(|error| match error {
+            StartError::Io(source) => ListenError { key: "proxy.listeners", source }.into(),
+            other => anyhow::Error::from(other),
+        })?;
 
         let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
         let state = Arc::new(admin::State {
