@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt clippy doc banned-crates bench-proxy soak
+.PHONY: help run test lint fmt clippy doc banned-crates readme bench-proxy soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -28,6 +28,10 @@ doc:
 
 banned-crates:
 	bash .ci/banned-crates
+
+readme: ## write the tables of keys and metrics into README.md
+	$(CARGO) build --locked
+	bash .ci/readme $(abspath $(TARGET_DIR))/debug/vigie
 
 bench-proxy: ## compare the proxy with nginx and haproxy, side by side
 	bench/proxy/run

@@ -114,11 +114,7 @@ impl App {
             fingerprint_key: masker.derive_key("caller fingerprints"),
             max_routes: config.telemetry.caps.routes,
         };
-        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await;
-        let proxy = proxy.map_err(|error| match error {
-            StartError::Io(source) => ListenError { key: "proxy.listeners", source }.into(),
-            other => anyhow::Error::from(other),
-        })?;
+        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
         let state = Arc::new(admin::State {
@@ -178,6 +174,13 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         let source = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
         ListenError { key: "admin.address", source }
     })
+}
+
+fn unserved(error: StartError) -> anyhow::Error {
+    match error {
+        StartError::Io(source) => ListenError { key: "proxy.listeners", source }.into(),
+        other => other.into(),
+    }
 }
 
 /// Each connection takes two descriptors; the usual soft limit of 1,024 ends at 500 callers.

@@ -149,7 +149,7 @@ impl Default for Capture {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// Which CRM it is; `vigie vendors` tells what is known of each.
+    /// Which CRM it is; `generic` knows none and judges by status alone.
     #[schemars(schema_with = "vendor")]
     pub vendor: String,
     /// Its address: scheme, host, port and, where it has one, a base path. No credentials, no query.

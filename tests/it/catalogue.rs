@@ -3,8 +3,6 @@
 use crate::support::tree::{self, TextFile};
 use std::collections::BTreeSet;
 
-/// Where the README holds the catalogue's table.
-const MARKS: (&str, &str) = ("<!-- metric catalogue -->", "<!-- /metric catalogue -->");
 /// What Prometheus adds to a histogram's name.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
@@ -49,12 +47,24 @@ fn every_metric_named_exists() {
     assert!(found.is_empty(), "not in the catalogue:\n{}", found.join("\n"));
 }
 
+/// The text between two marks of the README, `<!-- name -->` and `<!-- /name -->`.
+fn marked(name: &str) -> String {
+    let readme = std::fs::read_to_string(tree::root().join("README.md")).expect("README.md");
+    let (_, after) = readme.split_once(&format!("<!-- {name} -->\n")).expect("the first mark");
+    after.split_once(&format!("<!-- /{name} -->")).expect("the last mark").0.to_owned()
+}
+
 #[test]
 fn the_readme_holds_the_catalogue() {
-    let readme = std::fs::read_to_string(tree::root().join("README.md")).expect("README.md");
-    let (_, after) = readme.split_once(MARKS.0).expect("the catalogue's first mark");
-    let (table, _) = after.split_once(MARKS.1).expect("the catalogue's last mark");
-    assert_eq!(table.trim(), vigie::telemetry::catalogue::markdown().trim(), "put this table between the marks");
+    let table = vigie::telemetry::catalogue::markdown();
+    assert_eq!(marked("metric catalogue"), table, "run `make readme`");
+}
+
+#[test]
+fn the_readme_holds_the_reference() {
+    let table = vigie::config::reference();
+    assert!(table.contains("| `upstreams.<name>.url` |"), "the reference was not made: {table}");
+    assert_eq!(marked("config reference"), table, "run `make readme`");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! Tests behind the feature `peers` need real programs beside Rust; `make test` installs them and says where they are.
 
 mod catalogue;
+mod cli;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod demo;
 mod layering;
 #[cfg(feature = "peers")]
 mod otlp;
