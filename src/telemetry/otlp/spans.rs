@@ -128,7 +128,10 @@ fn common(record: &Record, endpoint: &Endpoint) -> Vec<KeyValue> {
     attributes.push(KeyValue::new("http.request.method", method(record)));
     attributes.push(KeyValue::new("url.scheme", endpoint.scheme));
     attributes.push(KeyValue::new("server.address", shared(&endpoint.address)));
-    attributes.push(KeyValue::new("server.port", i64::from(endpoint.port)));
+    // A listener that took a port of the system's choice: no number is better than a wrong one.
+    if endpoint.port != 0 {
+        attributes.push(KeyValue::new("server.port", i64::from(endpoint.port)));
+    }
     attributes.push(KeyValue::new("vigie.correlation_id", text(record.correlation_id.as_str())));
     attributes
 }

@@ -6,7 +6,7 @@ mod prometheus;
 mod rotel;
 
 pub use prometheus::{Prometheus, promtool_check_metrics};
-pub use rotel::Rotel;
+pub use rotel::{Rotel, Span};
 
 use super::Process;
 use std::path::{Path, PathBuf};

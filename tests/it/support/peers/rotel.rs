@@ -2,6 +2,7 @@
 
 use super::program;
 use crate::support::{DEADLINE, Process, eventually, free_port};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use tempfile::TempDir;
 
@@ -11,6 +12,28 @@ pub struct Rotel {
     http: SocketAddr,
     process: Process,
     _dir: TempDir,
+}
+
+/// A span as rotel prints it.
+#[derive(Debug)]
+pub struct Span {
+    /// Trace ID, Parent ID, ID, Name, Kind, Status code.
+    pub fields: BTreeMap<String, String>,
+    /// Values with their type, as `Str(GET)`.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Span {
+    fn parse(printed: &str) -> Self {
+        let (fields, attributes) = printed.split_once("Attributes:\n").unwrap_or((printed, ""));
+        let pair =
+            |line: &str, mark: &str| line.split_once(mark).map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
+        let attribute = |line: &str| pair(line.trim().strip_prefix("-> ")?, ": ");
+        Self {
+            fields: fields.lines().filter_map(|line| pair(line, " :")).collect(),
+            attributes: attributes.lines().map_while(attribute).collect(),
+        }
+    }
 }
 
 impl Rotel {
@@ -46,6 +69,22 @@ impl Rotel {
     /// Everything received so far, as rotel prints it.
     pub fn received(&self) -> String {
         self.process.output()
+    }
+
+    /// Every span received so far; of the last one perhaps only the beginning.
+    pub fn spans(&self) -> Vec<Span> {
+        self.received().split("Span #").skip(1).map(Span::parse).collect()
+    }
+
+    /// Waits until so many spans were received, and returns them with all their attributes.
+    pub async fn eventually_spans(&self, count: usize) -> Vec<Span> {
+        eventually(&format!("{count} spans"), DEADLINE, || async {
+            let spans = self.spans();
+            // Every span of the agent ends with its status code; the last one may still be being printed.
+            let whole = spans.iter().all(|span| span.attributes.contains_key("http.response.status_code"));
+            (spans.len() >= count && whole).then_some(spans)
+        })
+        .await
     }
 
     /// Waits until all of `words` were received, and returns everything received.
