@@ -9,6 +9,7 @@ pub mod output;
 pub mod run;
 pub mod sandbox;
 pub mod schema;
+pub mod signals;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

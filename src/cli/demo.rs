@@ -2,7 +2,7 @@
 
 mod screen;
 
-use super::output;
+use super::{output, signals};
 use crate::app::{App, ListenError};
 use crate::config::{self, Env};
 use crate::sandbox::{self, FaultKind, FaultParams, FaultSpec, Sandbox, Scheduled, traffic};
@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// What records, flaws and calls follow from: every demo shows the same.
@@ -71,6 +70,8 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     logging.attach(app.spans());
     let addresses = app.addresses().clone();
     let proxy = addresses.proxy.first().copied().unwrap_or(args.proxy);
+    // Before anything is printed: whoever reads it may already send the signal.
+    let asked = signals::termination()?;
     output::say(&screen::welcome(proxy, addresses.admin, sandbox.crm, sandbox.erp, &args));
 
     let stop = CancellationToken::new();
@@ -82,7 +83,10 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     };
     let traffic = tokio::spawn(traffic::run(generator, stop.clone()));
     let screen = tokio::spawn(screen::follow(addresses.admin, stop.clone()));
-    wait(args.duration).await?;
+    tokio::select! {
+        () = over(args.duration) => {}
+        () = asked => {}
+    }
     stop.cancel();
     let _ = traffic.await;
     let _ = screen.await;
@@ -101,21 +105,11 @@ fn explain(error: anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!("{}; {hint}", refused.source)
 }
 
-async fn wait(duration: Option<Duration>) -> anyhow::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    let over = async {
-        match duration {
-            Some(duration) => tokio::time::sleep(duration).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = over => {}
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+async fn over(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
     }
-    Ok(())
 }
 
 struct Started {

@@ -60,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let key = args.keys.first().cloned().unwrap_or_default();
     let sandbox = Sandbox::bind(config(args)?).await?;
     // Set up before anything is printed: whoever reads the addresses may already send the signal.
-    let stop = termination()?;
+    let stop = super::signals::termination()?;
     announce(&sandbox, &key, &mut std::io::stdout().lock())?;
     sandbox.serve(stop).await;
     Ok(())
@@ -105,15 +105,4 @@ fn announce(sandbox: &Sandbox, key: &str, out: &mut impl Write) -> std::io::Resu
     writeln!(out, "truth   http://{crm}/sandbox/truth")?;
     writeln!(out, "try     curl -H 'Authorization: Token token={key}' http://{crm}/crm/sales/api/contacts/filters")?;
     out.flush()
-}
-
-fn termination() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-    })
 }

@@ -30,7 +30,9 @@ impl Prometheus {
         ];
         let output = dir.path().join("output");
         let mut process = Process::start(&program("VIGIE_TEST_PROMETHEUS"), arguments, &output);
-        let url = format!("http://{}", process.told("msg=\"Listening on\" address=", " ").await);
+        let told = process.told("msg=\"Listening on\" ", "\n").await;
+        let address = told.split(' ').find_map(|word| word.strip_prefix("address="));
+        let url = format!("http://{}", address.expect("an address in what Prometheus tells"));
         let ready = format!("{url}/-/ready");
         process.until("Prometheus to be ready", || ok(ready.clone())).await;
         Self { url, _process: process, _dir: dir }
