@@ -6,9 +6,11 @@ mod catalogue;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod degradation;
 mod layering;
 #[cfg(feature = "peers")]
 mod otlp;
+mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;
 mod sandbox;

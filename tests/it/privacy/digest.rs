@@ -1,0 +1,1 @@
+//! Random exchanges through the recorder's digest.
