@@ -86,6 +86,8 @@ impl Evidence {
         }
         // While it runs, the history's rows stand in the write-ahead log.
         self.files(agent.home().path());
+        let said = agent.output();
+        assert!(said.contains(r#""level":"TRACE""#) && said.contains("h2::"), "its own log is not at its finest");
         assert!(self.0.iter().any(|(name, _)| name.ends_with("-wal")), "no write-ahead log was read");
     }
 

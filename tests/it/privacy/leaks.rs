@@ -36,12 +36,15 @@ pub fn leaks(bytes: &[u8]) -> Vec<String> {
         .push(("from hex", runs(&text, |c| c.is_ascii_hexdigit()).filter_map(from_hex).collect::<Vec<_>>().join("\n")));
     let joined: Vec<_> = views.iter().map(|(_, view)| ("digits together", digits_together(view))).collect();
     views.extend(joined);
-    views.into_iter().flat_map(|(how, view)| hits(how, &view.to_lowercase())).collect()
+    let views: Vec<_> = views.into_iter().map(|(how, view)| (how, view.to_lowercase())).collect();
+    let stems = [NAME, KEY, ID].into_iter().chain(PHONE).chain(NUMBERS);
+    stems.filter_map(|stem| hit(&views, stem)).collect()
 }
 
-fn hits(how: &str, view: &str) -> Vec<String> {
-    let stems = [NAME, KEY, ID].into_iter().chain(PHONE).chain(NUMBERS);
-    stems.filter_map(|stem| view.find(stem).map(|at| format!("{how}: {stem} in …{}…", around(view, at)))).collect()
+/// The first view that shows a stem: the others would only repeat it.
+fn hit(views: &[(&str, String)], stem: &str) -> Option<String> {
+    let (how, view, at) = views.iter().find_map(|(how, view)| Some((how, view, view.find(stem)?)))?;
+    Some(format!("{how}: {stem} in …{}…", around(view, at)))
 }
 
 fn around(view: &str, at: usize) -> String {

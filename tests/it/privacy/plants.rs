@@ -182,7 +182,7 @@ fn queries() -> Vec<Plant> {
         format!("email={MAIL}"),
         format!("email={}&page=1", percent(MAIL, 1)),
         format!("email={}", percent(MAIL, 2)),
-        format!("q={}&f={}", percent(NAME, 1), percent(NAME, 3)),
+        format!("q={}&f={}&name={}", percent(NAME, 1), percent(MAIL, 3), percent(NAME, 3)),
         "q=Quibblewick+Zoe".to_owned(),
         format!("{}=1&Quibblewick", percent(MAIL, 1)),
         format!("phone={phone}&status={phone}&page={phone}"),
