@@ -55,8 +55,7 @@ pub struct App {
 impl App {
     /// Builds and starts everything. Listeners are bound before anything is served.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        raise_file_limit();
-        survive_file_size_limit();
+        adapt_to_file_limits();
         make_data_dir(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
@@ -157,6 +156,11 @@ impl App {
         self.stop_admin.cancel();
         cut
     }
+}
+
+fn adapt_to_file_limits() {
+    raise_file_limit();
+    survive_file_size_limit();
 }
 
 /// Each connection takes two descriptors; the usual soft limit of 1,024 ends at 500 callers.

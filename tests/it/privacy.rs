@@ -13,7 +13,7 @@ use crate::support::origin::json;
 use crate::support::wire;
 use crate::support::{DEADLINE, Launch, Origin, RawAnswer, RawOrigin, TestAgent, eventually, free_port};
 use evidence::{Collector, Evidence};
-use plants::{MAIL, NAME, Plant};
+use plants::{KEY, MAIL, NAME, Plant};
 use serde_json::{Value, json as value};
 use std::sync::Arc;
 
@@ -63,10 +63,13 @@ impl Upstreams {
 }
 
 async fn start(upstreams: &Upstreams, collector: &Collector) -> TestAgent {
+    // Secrets of the configuration are planted as well.
     let changes = value!({
         "upstreams": upstreams.config(),
+        "integrations": { "web": { "tokens": [format!("{KEY}-of-web")], "credentials": [format!("Token token={KEY}")] } },
+        "masking": { "key": format!("{KEY}-{KEY}") },
         "recorder": { "capture": "all" },
-        "traces": { "endpoint": collector.url(), "protocol": "http", "ratio": 1.0 },
+        "traces": { "endpoint": collector.url(), "protocol": "http", "ratio": 1.0, "headers": { "x-api-key": KEY } },
     });
     let home = Arc::new(tempfile::tempdir().expect("a directory for the agent"));
     TestAgent::launch(home, &upstreams.crm.url(), changes, Launch { log_level: Some("trace"), stdout: None }).await

@@ -91,12 +91,14 @@ impl Evidence {
         assert!(self.0.iter().any(|(name, _)| name.ends_with("-wal")), "no write-ahead log was read");
     }
 
-    /// Every file below `home`: output, log, history, addresses, keys.
+    /// Every file below `home` but the configuration, which the agent does not write: output, log, history, addresses.
     pub fn files(&mut self, home: &Path) {
         for entry in std::fs::read_dir(home).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             if entry.is_dir() {
                 self.files(&entry);
-            } else if let Ok(bytes) = std::fs::read(&entry) {
+            } else if !entry.ends_with("vigie.yaml")
+                && let Ok(bytes) = std::fs::read(&entry)
+            {
                 // One that went away in between (a write-ahead log) holds nothing any more.
                 self.0.push((entry.display().to_string(), bytes));
             }

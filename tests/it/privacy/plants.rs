@@ -54,6 +54,7 @@ pub fn all() -> Vec<Plant> {
     [
         bodies(),
         typed_bodies(),
+        framed(),
         queries(),
         paths(),
         credentials(),
@@ -172,6 +173,22 @@ fn typed_bodies() -> Vec<Plant> {
         plant("gzip", coded("gzip", &gzip)),
         plant("not gzip", coded("gzip", json.as_bytes())),
         plant("a coding by name", coded(&format!("quibblewick, {KEY}"), json.as_bytes())),
+    ]
+}
+
+/// Framing that has room for text: chunk extensions, and fields behind the body.
+fn framed() -> Vec<Plant> {
+    let json = json!({ "email": MAIL, "last_name": NAME }).to_string();
+    let chunked = format!(
+        "POST /crm/api/contacts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: X-Quibblewick\r\nConnection: close\r\n\r\n\
+         {:x};owner=quibblewick\r\n{json}\r\n0\r\nX-Quibblewick: {KEY}\r\n\r\n",
+        json.len()
+    );
+    let upgrade = [("Connection", "upgrade"), ("Upgrade", "quibblewick")];
+    vec![
+        plant("chunks with extensions and trailers", chunked.into()),
+        plant("an upgrade by name", request("GET", "/crm/api/deals", &upgrade, b"")),
     ]
 }
 
