@@ -158,7 +158,7 @@ async fn one_address_is_one_token_in_every_encoding() {
         Some(agent.log_records()).filter(|records| records.len() == requests.len())
     })
     .await;
-    let tokens: Vec<&str> = records.iter().map(|record| token(record)).collect();
+    let tokens: Vec<&str> = records.iter().map(token).collect();
     assert!(tokens.iter().all(|t| *t == tokens[0] && t.len() > 10), "{tokens:?}");
 }
 
