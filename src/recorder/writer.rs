@@ -71,7 +71,10 @@ impl Recorder {
         let mut spans = Vec::new();
         let mut count = 0;
         for exchange in batch {
-            let Digest { record, outcome, inner_server_error } = self.digest(&exchange);
+            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange)) else {
+                self.lose(&exchange);
+                continue;
+            };
             self.count(&exchange, outcome, inner_server_error);
             let start = lines.len();
             if serde_json::to_writer(&mut lines, &record).is_err() {
@@ -98,6 +101,13 @@ impl Recorder {
             }
         }
         self.ship(lines, count, entries, spans);
+    }
+
+    /// Counts an exchange that could not be digested.
+    fn lose(&self, exchange: &Exchange) {
+        let metrics = &self.outputs.metrics;
+        metrics.request(&exchange.place, exchange.method.as_str(), exchange.status, Outcome::Unclassified);
+        metrics.recorder().dropped(DropStage::Queue);
     }
 
     fn digest(&self, exchange: &Exchange) -> Digest {
@@ -152,5 +162,22 @@ impl Recorder {
         {
             sender.try_send(spans);
         }
+    }
+}
+
+/// `None` if it panics: a defect that one body brings to light must not end log, history and outcomes for all others.
+fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
+    // The locks behind it know no poisoning, and what it half did is counted as lost.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_exchange() {
+        assert_eq!(survive(|| 7), Some(7));
+        assert_eq!(survive(|| -> u8 { panic!("a defect") }), None);
     }
 }
