@@ -67,7 +67,7 @@ pub struct App {
 impl App {
     /// Builds and starts everything. Listeners are bound before anything is served.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        raise_file_limit();
+        adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
         let admin_listener = listen(config.admin.address).await?;
         make_data_dir(&config.data_dir)?;
@@ -183,10 +183,27 @@ fn unserved(error: StartError) -> anyhow::Error {
     }
 }
 
+fn adapt_to_file_limits() {
+    raise_file_limit();
+    survive_file_size_limit();
+}
+
 /// Each connection takes two descriptors; the usual soft limit of 1,024 ends at 500 callers.
 fn raise_file_limit() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit on open files could not be raised");
+    }
+}
+
+/// SIGXFSZ on Linux (but for MIPS) and on the BSDs.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
+/// A write beyond the limit on file sizes (`ulimit -f`, `LimitFSIZE=`) ends a process by default. Once the signal has a
+/// handler, the write fails instead, as on a full disk: lines and rows are lost and counted, and traffic flows.
+fn survive_file_size_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Err(error) = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL)) {
+        tracing::warn!(%error, "a limit on file sizes would end the agent: the signal could not be handled");
     }
 }
 

@@ -19,6 +19,7 @@ struct Source {
 enum Adds {
     Dropped(DropStage),
     Lines(LogSink),
+    Errors(LogSink),
 }
 
 /// The counters kept by log and history.
@@ -42,6 +43,7 @@ impl Losses {
             let sink = if name == LogSink::Stdout.as_str() { LogSink::Stdout } else { LogSink::File };
             follow(&counters.written, Adds::Lines(sink));
             follow(&counters.dropped, Adds::Dropped(DropStage::Log));
+            follow(&counters.errors, Adds::Errors(sink));
         }
         Self { sources: Mutex::new(sources), bytes: history.map(|h| Arc::clone(&h.bytes)) }
     }
@@ -55,6 +57,7 @@ impl Losses {
             match source.adds {
                 Adds::Dropped(stage) => metrics.recorder().dropped_many(stage, more),
                 Adds::Lines(sink) => metrics.agent().log_lines(sink, more),
+                Adds::Errors(sink) => metrics.agent().log_write_errors(sink, more),
             }
         }
         if let Some(bytes) = &self.bytes {

@@ -19,6 +19,10 @@ const ENTRY_BYTES: usize = size_of::<Entry>() + 256;
 /// the pages it changes outgrow the page cache.
 const TRANSACTION_ROWS: usize = 2_000;
 
+/// Bytes after which they are not either: the history's bound is looked at before a transaction, so one may go beyond
+/// it by so much, twice over while the write-ahead log holds it too.
+const TRANSACTION_BYTES: usize = 4 << 20;
+
 enum Message {
     Append(Batch, usize),
     Flush(SyncSender<()>),
@@ -120,7 +124,8 @@ fn write_all(mut store: Store, inbox: Receiver<Message>, queued: &AtomicUsize) {
             rows += batch.entries.len();
             bytes += weight;
             batches.push(batch);
-            next = if rows < TRANSACTION_ROWS { inbox.try_recv().ok() } else { None };
+            let goes_on = rows < TRANSACTION_ROWS && bytes < TRANSACTION_BYTES;
+            next = if goes_on { inbox.try_recv().ok() } else { None };
         }
         if !batches.is_empty() {
             store.append(&batches);

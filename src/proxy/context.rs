@@ -43,6 +43,9 @@ pub fn trace(headers: &HeaderMap, ids: &SpanIds, ratio: f64) -> Trace {
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context section 3.2); `None` when invalid: then a new trace begins.
+///
+/// So it does for a trace id of decimal digits alone: that is a number somebody put there, a phone number perhaps, and
+/// trace ids are logged as they are. Of random ids 3 in ten million look so, of 64-bit ones 1 in 2,000.
 fn parse_traceparent(value: &[u8]) -> Option<(u128, u64, bool)> {
     let exact = value.len() == 55 || (value.len() > 55 && value[55] == b'-' && &value[..2] != b"00");
     if !exact || value[2] != b'-' || value[35] != b'-' || value[52] != b'-' || &value[..2] == b"ff" {
@@ -52,6 +55,9 @@ fn parse_traceparent(value: &[u8]) -> Option<(u128, u64, bool)> {
     let trace_id = hex(&value[3..35])?;
     let parent = hex(&value[36..52])? as u64;
     let flags = hex(&value[53..55])?;
+    if value[3..35].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     (trace_id != 0 && parent != 0).then_some((trace_id, parent, flags & 1 == 1))
 }
 
@@ -118,6 +124,7 @@ mod tests {
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-00000000000000000000033699887766-b7ad6b7169203331-01",
             "",
         ];
         for value in bad {

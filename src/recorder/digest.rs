@@ -153,8 +153,10 @@ impl Recording<'_> {
 
     fn vendor_request_id(&self) -> Option<Masked> {
         let id = self.known.profile.vendor_request_id(|name| self.exchange.response.header(name))?;
-        // The same bounds and detectors as for a caller's id: it is quoted to the vendor, so it must stay readable.
-        Some(redact::correlation_id(id).unwrap_or_else(|| self.masker.id("request", id)))
+        // The same bounds and detectors as for a caller's id: it is quoted to the vendor, so it must stay readable. No
+        // vendor makes ids without a digit; a word alone may be a name.
+        let plain = redact::correlation_id(id).filter(|_| id.bytes().any(|b| b.is_ascii_digit()));
+        Some(plain.unwrap_or_else(|| self.masker.id("request", id)))
     }
 
     /// The vendor's message where it may be shown, else what was done, in words.

@@ -16,6 +16,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Bytes of lines after which they are handed on, though the batch goes on: a full queue of exchanges with bodies would
+/// make a gigabyte of them at once.
+const SHIP_BYTES: usize = 1 << 20;
+
 /// Everything the recorder writes to. Each has its own bound and thread, so that none holds up the others.
 pub struct Outputs {
     /// Outcome metrics.
@@ -62,12 +66,15 @@ impl Recorder {
     }
 
     fn write(&mut self, batch: Vec<Waiting>) {
-        let mut lines = Vec::with_capacity(batch.len() * 900);
+        let mut lines = Vec::with_capacity((batch.len() * 900).min(SHIP_BYTES));
         let mut entries = Vec::with_capacity(batch.len());
         let mut spans = Vec::new();
-        let count = batch.len() as u64;
+        let mut count = 0;
         for exchange in batch {
-            let Digest { record, outcome, inner_server_error } = self.digest(&exchange);
+            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange)) else {
+                self.lose(&exchange);
+                continue;
+            };
             self.count(&exchange, outcome, inner_server_error);
             let start = lines.len();
             if serde_json::to_writer(&mut lines, &record).is_err() {
@@ -78,6 +85,7 @@ impl Recorder {
             }
             let line = start..lines.len();
             lines.push(b'\n');
+            count += 1;
             if let Some(sender) = &self.outputs.spans
                 && self.keeps(&exchange, outcome)
             {
@@ -87,8 +95,19 @@ impl Recorder {
                 let head_us = self.head_us(&exchange);
                 entries.push(history::Entry { ts_us: exchange.started_us, head_us, line, record });
             }
+            if lines.len() >= SHIP_BYTES {
+                let lines = std::mem::take(&mut lines);
+                self.ship(lines, std::mem::take(&mut count), std::mem::take(&mut entries), std::mem::take(&mut spans));
+            }
         }
-        self.ship(Arc::new(lines), count, entries, spans);
+        self.ship(lines, count, entries, spans);
+    }
+
+    /// Counts an exchange that could not be digested.
+    fn lose(&self, exchange: &Exchange) {
+        let metrics = &self.outputs.metrics;
+        metrics.request(&exchange.place, exchange.method.as_str(), exchange.status, Outcome::Unclassified);
+        metrics.recorder().dropped(DropStage::Queue);
     }
 
     fn digest(&self, exchange: &Exchange) -> Digest {
@@ -127,9 +146,12 @@ impl Recorder {
         Some(exchange.started_us + i64::try_from(since_start).unwrap_or(0))
     }
 
-    fn ship(&self, lines: Arc<Vec<u8>>, count: u64, entries: Vec<history::Entry>, spans: Vec<otlp::SpanData>) {
+    fn ship(&self, lines: Vec<u8>, count: u64, entries: Vec<history::Entry>, spans: Vec<otlp::SpanData>) {
+        let lines = Arc::new(lines);
         // Each of these counts what it cannot take.
-        self.outputs.log.try_write(&lines, count);
+        if count > 0 {
+            self.outputs.log.try_write(&lines, count);
+        }
         if let Some(history) = &self.outputs.history
             && !entries.is_empty()
         {
@@ -140,5 +162,22 @@ impl Recorder {
         {
             sender.try_send(spans);
         }
+    }
+}
+
+/// `None` if it panics: a defect that one body brings to light must not end log, history and outcomes for all others.
+fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
+    // The locks behind it know no poisoning, and what it half did is counted as lost.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_exchange() {
+        assert_eq!(survive(|| 7), Some(7));
+        assert_eq!(survive(|| -> u8 { panic!("a defect") }), None);
     }
 }

@@ -3,6 +3,8 @@
 //! Its spans go through the same queue and exporter as the exchanges' ([`Spans`]), so that there is one bound, one
 //! count and one shutdown for both. The data path opens none: the layer costs about a microsecond a span.
 
+mod panics;
+
 use crate::telemetry::TraceConfig;
 use crate::telemetry::otlp::Spans;
 use opentelemetry::Context;
@@ -81,11 +83,13 @@ impl Guard {
 }
 
 /// Sets up the process's log on standard error, as text on a terminal and as JSON otherwise. `filter` is `level` or
-/// `target=level,…`, e.g. `info,vigie::proxy=debug`; a collector in `traces` adds the agent's own spans.
+/// `target=level,…`, e.g. `info,vigie::proxy=debug`; a collector in `traces` adds the agent's own spans. Panics are told
+/// there as well, without what they quote.
 pub fn init(filter: &str, traces: &TraceConfig) -> Result<Guard, Error> {
     let guard = guard(traces);
     let subscriber = subscriber(filter, Format::for_stderr(), std::io::stderr, guard.provider.as_ref())?;
     subscriber.try_init().map_err(|_| Error::AlreadySet)?;
+    panics::tell_without_content();
     Ok(guard)
 }
 

@@ -12,7 +12,7 @@ pub use spans::{Endpoint, Peers, client_span, server_span};
 use crate::exchange::Exchange;
 use crate::exchange::record::Record;
 use crate::telemetry::TraceConfig;
-use crate::telemetry::metrics::{Metrics, SpanResult};
+use crate::telemetry::metrics::{DropStage, Metrics, SpanResult};
 use opentelemetry_sdk::trace::SpanExporter as _;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ impl Spans {
         let sent = room && self.0.queue.try_send(spans).is_ok();
         if !sent {
             self.0.pending.fetch_sub(count, Ordering::Relaxed);
-            self.0.metrics.agent().spans(SpanResult::Dropped, count);
+            self.0.count_dropped(count);
         }
         sent
     }
@@ -127,8 +127,15 @@ impl Spans {
             // Only once the task is really gone does nobody else count what is pending.
             let _ = task.await;
         }
-        let left = self.0.pending.swap(0, Ordering::Relaxed);
-        self.0.metrics.agent().spans(SpanResult::Dropped, left);
+        self.0.count_dropped(self.0.pending.swap(0, Ordering::Relaxed));
+    }
+}
+
+impl Inner {
+    /// Among what became of spans, and among all that the recorder had to give up.
+    fn count_dropped(&self, spans: u64) {
+        self.metrics.agent().spans(SpanResult::Dropped, spans);
+        self.metrics.recorder().dropped_many(DropStage::Trace, spans);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct SinkCounters {
     pub written: Arc<AtomicU64>,
     /// Lines lost: the queue was full, the disk failed, or nobody reads.
     pub dropped: Arc<AtomicU64>,
+    /// Failed writes, however many lines each cost.
+    pub errors: Arc<AtomicU64>,
 }
 
 /// The sinks. Clones share them.
@@ -179,6 +181,7 @@ fn write_all(
                 queued.fetch_sub(chunk.len() + CHUNK_BYTES, Ordering::Relaxed);
                 counters.written.fetch_add(outcome.lines, Ordering::Relaxed);
                 counters.dropped.fetch_add(lines.saturating_sub(outcome.lines), Ordering::Relaxed);
+                counters.errors.fetch_add(u64::from(outcome.error.is_some()), Ordering::Relaxed);
                 report(name, &mut failing, outcome.error.as_ref());
             }
             Ok(Message::Flush(done)) => {

@@ -7,10 +7,12 @@ mod cli;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod degradation;
 mod demo;
 mod layering;
 #[cfg(feature = "peers")]
 mod otlp;
+mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;
 mod sandbox;

@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod client;
 pub mod eventually;
+pub mod metrics;
 pub mod origin;
 #[cfg(feature = "peers")]
 pub mod peers;
@@ -16,11 +17,12 @@ pub mod sandbox;
 pub mod source;
 pub mod tls;
 pub mod tree;
+pub mod wire;
 
 mod agent_config;
 mod origin_tests;
 
-pub use agent::TestAgent;
+pub use agent::{Launch, TestAgent};
 pub use client::client;
 pub use eventually::{DEADLINE, eventually};
 pub use origin::{Origin, RawAnswer, RawOrigin};

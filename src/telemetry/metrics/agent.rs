@@ -156,9 +156,9 @@ impl AgentMetrics {
         self.log_lines[sink as usize].fetch_add(lines, Ordering::Relaxed);
     }
 
-    /// Counts a failed write of the exchange log.
-    pub fn log_write_error(&self, sink: LogSink) {
-        self.log_write_errors[sink as usize].fetch_add(1, Ordering::Relaxed);
+    /// Counts failed writes of the exchange log.
+    pub fn log_write_errors(&self, sink: LogSink, writes: u64) {
+        self.log_write_errors[sink as usize].fetch_add(writes, Ordering::Relaxed);
     }
 
     /// Counts spans.

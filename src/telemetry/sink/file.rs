@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::telemetry::LogFile;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -91,13 +91,14 @@ impl RotatedFile {
         }
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.config.path)?;
         let found = file.metadata()?;
+        let torn = found.is_file() && ends_torn(&self.config.path, found.len());
         let now = self.clock.wall_us();
         self.open = Some(Open {
             identity: identity(&found),
             regular: found.is_file(),
             size: found.len(),
             since_us: if found.len() == 0 { now } else { first_line_us(&found).unwrap_or(now) },
-            lines: lines(file, &found),
+            lines: Lines::new(file, found.is_file()).torn(torn),
         });
         Ok(())
     }
@@ -167,8 +168,11 @@ fn rotated(path: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(found)
 }
 
-fn lines(file: File, found: &Metadata) -> Lines {
-    Lines::new(file, found.is_file())
+/// Whether the file's last byte is another than a line's end. A file that cannot be read counts as whole.
+fn ends_torn(path: &Path, size: u64) -> bool {
+    let mut last = [b'\n'];
+    let read = |file: File| file.read_exact_at(&mut last, size.saturating_sub(1));
+    size > 0 && File::open(path).and_then(read).is_ok() && last != [b'\n']
 }
 
 fn identity(found: &Metadata) -> (u64, u64) {

@@ -23,6 +23,11 @@ impl Lines {
         Self { file, ours, torn: false }
     }
 
+    /// Half a line stands at the end already, left by a process that was killed: it is ended before the next.
+    pub(super) fn torn(self, torn: bool) -> Self {
+        Self { torn, ..self }
+    }
+
     /// Writes a chunk of whole lines. When that stops half-way, the half line is cut off, or else ended before the next.
     pub(super) fn write(&mut self, chunk: &[u8]) -> Outcome {
         if self.torn {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -29,6 +29,15 @@ pub struct TestAgent {
     addresses: Addresses,
 }
 
+/// How an agent is started, beside its configuration.
+#[derive(Default)]
+pub struct Launch {
+    /// `--log-level`.
+    pub log_level: Option<&'static str>,
+    /// Where standard output goes, instead of the output file.
+    pub stdout: Option<Stdio>,
+}
+
 #[derive(Deserialize)]
 struct Addresses {
     proxy: Vec<String>,
@@ -45,6 +54,11 @@ impl TestAgent {
 
     /// As [`TestAgent::start`], in the directory of an agent that ran before: what a restart finds.
     pub async fn start_in(home: Arc<TempDir>, upstream: &str, changes: Value) -> Self {
+        Self::launch(home, upstream, changes, Launch::default()).await
+    }
+
+    /// As [`TestAgent::start_in`], started in a way of the test's own.
+    pub async fn launch(home: Arc<TempDir>, upstream: &str, changes: Value, launch: Launch) -> Self {
         let mut config = agent_config::base(home.path(), upstream);
         agent_config::merge(&mut config, changes);
         let file = home.path().join("vigie.yaml");
@@ -55,8 +69,9 @@ impl TestAgent {
         if told.exists() {
             std::fs::remove_file(&told).expect("the old addresses");
         }
-        let command = vigie(&["run".as_ref(), "--config".as_ref(), file.as_os_str()]);
-        let mut process = Process::spawn(command, &home.path().join("output"));
+        let mut command = vigie(&["run".as_ref(), "--config".as_ref(), file.as_os_str()]);
+        command.args(launch.log_level.map(|level| format!("--log-level={level}")));
+        let mut process = Process::spawn_into(command, &home.path().join("output"), launch.stdout);
         let addresses = process.until("the agent's addresses", || async { read_addresses(&told) }).await;
         Self { process, home, addresses }
     }
@@ -74,6 +89,11 @@ impl TestAgent {
     /// `http://…` of the admin listener, without a slash at the end.
     pub fn admin_url(&self) -> String {
         format!("http://{}", self.addresses.admin)
+    }
+
+    /// `address:port` of the first proxy listener.
+    pub fn proxy_address(&self) -> &str {
+        &self.addresses.proxy[0]
     }
 
     /// `address:port` of the admin listener.
@@ -124,6 +144,11 @@ impl TestAgent {
         let answer = super::client().get(&url).send().await.expect("an answer of the admin listener");
         assert_eq!(answer.status(), 200, "{url}");
         answer.text().await.expect("a text")
+    }
+
+    /// The sum of a metric's series whose labels contain `labels`; 0 when there is none.
+    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+        super::metrics::sum(&self.admin_text("/metrics").await, name, labels)
     }
 
     /// What `vigie log` finds through this agent's admin listener, as records.

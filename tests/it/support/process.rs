@@ -32,10 +32,15 @@ impl Process {
     }
 
     /// As [`Process::start`], for a command with an environment of its own.
-    pub fn spawn(mut command: Command, output: &Path) -> Self {
+    pub fn spawn(command: Command, output: &Path) -> Self {
+        Self::spawn_into(command, output, None)
+    }
+
+    /// As [`Process::spawn`], with standard output going elsewhere.
+    pub fn spawn_into(mut command: Command, output: &Path, stdout: Option<Stdio>) -> Self {
         let out = File::create(output).expect("a file for the output");
         let err = out.try_clone().expect("a second handle of the output");
-        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        command.stdin(Stdio::null()).stdout(stdout.unwrap_or_else(|| out.into())).stderr(err);
         let child =
             command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display()));
         Self { child, output: output.to_owned() }

@@ -119,3 +119,16 @@ fn a_directory_in_its_place_is_overcome() {
     std::fs::remove_dir(dir.path().join("log")).unwrap();
     assert_eq!(write(&mut file, "kept\n"), 1);
 }
+
+#[test]
+fn half_a_line_left_by_a_killed_process_does_not_spoil_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("log"), "one\nha").unwrap();
+    let (mut half, _) = file(dir.path(), 2, 30);
+    assert_eq!(write(&mut half, "two\n"), 1);
+    assert_eq!(files(dir.path()), pairs(&[("log", "one\nha\ntwo\n")]));
+    drop(half);
+    let (mut whole, _) = file(dir.path(), 2, 30);
+    write(&mut whole, "three\n");
+    assert_eq!(files(dir.path())[0].1, "one\nha\ntwo\nthree\n");
+}

@@ -1,0 +1,116 @@
+//! The disk is full, or what is on it is in the way.
+
+use super::load::{calls, crm};
+use crate::support::{DEADLINE, Origin, TestAgent, eventually, origin};
+use serde_json::json;
+
+const CALLS: usize = 200;
+
+/// Calls until every one of `total` is accounted for by a metric.
+async fn until(agent: &TestAgent, what: &str, name: &str, labels: &str, total: usize) {
+    eventually(what, DEADLINE, || async { (agent.metric(name, labels).await == total as f64).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_log_on_a_full_disk_costs_counted_lines() {
+    let crm = crm().await;
+    let log = json!({ "log": { "stdout": false, "file": { "path": "/dev/full" } } });
+    let agent = TestAgent::start(&crm.url(), log).await;
+    calls(&format!("{}/api/contacts", agent.proxy_url()), CALLS, 8).await;
+    until(&agent, "dropped lines", "vigie_recorder_dropped_total", "stage=\"log\"", CALLS).await;
+    assert!(agent.metric("vigie_log_write_errors_total", "sink=\"file\"").await >= 1.0);
+    assert_eq!(agent.metric("vigie_log_lines_total", "").await, 0.0);
+    eventually("the history, which has room", DEADLINE, || async {
+        (agent.search(&["--last", "1000"]).len() == CALLS).then_some(())
+    })
+    .await;
+    assert_eq!(agent.output().matches("exchange log cannot be written").count(), 1, "said once");
+    assert!(agent.stop().await.success());
+}
+
+/// Every file of the agent may grow to so many bytes and no further: what a full disk does to writes, for anybody.
+fn allow_file_size(agent: &TestAgent, soft: u64) {
+    let process = i32::try_from(agent.id()).expect("a process id");
+    rlimit::prlimit(process, rlimit::Resource::FSIZE, Some((soft, rlimit::INFINITY)), None)
+        .expect("a limit on a child");
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_counted_records_and_writing_resumes_when_there_is_room() {
+    let crm = crm().await;
+    let agent = TestAgent::start(&crm.url(), json!({ "log": { "stdout": false } })).await;
+    let url = format!("{}/api/contacts", agent.proxy_url());
+    calls(&url, CALLS, 8).await;
+    until(&agent, "the first lines", "vigie_log_lines_total", "sink=\"file\"", CALLS).await;
+    eventually("the first rows", DEADLINE, || async {
+        (agent.search(&["--last", "1000"]).len() == CALLS).then_some(())
+    })
+    .await;
+
+    allow_file_size(&agent, 1_000);
+    calls(&url, CALLS, 8).await;
+    until(&agent, "dropped lines", "vigie_recorder_dropped_total", "stage=\"log\"", CALLS).await;
+    until(&agent, "dropped rows", "vigie_recorder_dropped_total", "stage=\"history\"", CALLS).await;
+    assert_eq!(agent.admin_text("/ready").await, "ready\n");
+    assert_eq!(agent.admin_text("/live").await, "live\n");
+
+    allow_file_size(&agent, rlimit::INFINITY);
+    // The history is left alone for a second after a failure.
+    eventually("rows written again", DEADLINE, || async {
+        calls(&url, 1, 1).await;
+        (agent.search(&["--last", "1000"]).len() > CALLS).then_some(())
+    })
+    .await;
+    // Every line is whole: `log_records` parses them all.
+    eventually("lines written again", DEADLINE, || async { (agent.log_records().len() > CALLS).then_some(()) }).await;
+    assert!(agent.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_history_whose_place_is_taken_costs_counted_rows_and_resumes() {
+    let crm = crm().await;
+    let agent = TestAgent::start(&crm.url(), json!({})).await;
+    let url = format!("{}/api/contacts", agent.proxy_url());
+    let (place, aside) = (agent.data_dir().join("history"), agent.data_dir().join("aside"));
+    std::fs::rename(&place, &aside).expect("the history moves");
+    std::fs::write(&place, "in the way").expect("a file in its place");
+    // The open database notices at its next upkeep or not at all; traffic and log flow either way.
+    calls(&url, CALLS, 8).await;
+    eventually("every line", DEADLINE, || async { (agent.log_records().len() == CALLS).then_some(()) }).await;
+    assert_eq!(agent.admin_text("/ready").await, "ready\n");
+    std::fs::remove_file(&place).expect("the file goes");
+    std::fs::rename(&aside, &place).expect("the history comes back");
+    calls(&url, 1, 1).await;
+    eventually("each call stored, or counted as lost", DEADLINE, || async {
+        let stored = agent.search(&["--last", "1000"]).len();
+        let lost = agent.metric("vigie_recorder_dropped_total", "stage=\"history\"").await as usize;
+        (stored > 0 && stored + lost == CALLS + 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_history_that_is_full_costs_counted_rows() {
+    // About 8 KiB a record, so that the smallest history is full after some two thousand.
+    let ids: Vec<_> = (0..400).map(|id| json!({ "id": id, "deal_id": id })).collect();
+    let body = json!({ "contacts": ids }).to_string();
+    let crm = Origin::http(move |_| {
+        let body = body.clone();
+        async move { origin::json(200, body) }
+    })
+    .await;
+    let changes =
+        json!({ "history": { "max_size": "16MiB" }, "recorder": { "capture": "all" }, "log": { "stdout": false } });
+    let agent = TestAgent::start(&crm.url(), changes).await;
+    let url = format!("{}/api/contacts", agent.proxy_url());
+    eventually("a full history", DEADLINE, || async {
+        calls(&url, 200, 8).await;
+        (agent.metric("vigie_recorder_dropped_total", "stage=\"history\"").await > 0.0).then_some(())
+    })
+    .await;
+    // Beside the bound: 8 MiB of write-ahead log, and one transaction of 4 MiB in file and log.
+    let held = agent.metric("vigie_history_bytes", "").await / f64::from(1 << 20);
+    assert!(held < 32.0, "{held} MiB");
+    assert_eq!(agent.output().matches("fills the history's space").count(), 1, "said once");
+    assert_eq!(agent.admin_text("/ready").await, "ready\n");
+}

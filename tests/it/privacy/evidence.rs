@@ -1,0 +1,134 @@
+//! Everything that left the agent, gathered to be searched.
+
+use super::leaks::leaks;
+use crate::support::agent::vigie;
+use crate::support::{DEADLINE, Origin, TestAgent, client, eventually};
+use axum::body::{Body, to_bytes};
+use axum::http::Response;
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was let out, each with where it was found.
+#[derive(Default)]
+pub struct Evidence(Vec<(String, Vec<u8>)>);
+
+/// A receiver of spans (OTLP over HTTP) that keeps what it gets, byte for byte: text in protobuf is plain.
+pub struct Collector {
+    origin: Origin,
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Collector {
+    /// Starts it.
+    pub async fn start() -> Self {
+        let bodies: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let kept = Arc::clone(&bodies);
+        let origin = Origin::http(move |request| {
+            let kept = Arc::clone(&kept);
+            async move {
+                let body = to_bytes(request.into_body(), 64 << 20).await.expect("a body");
+                kept.lock().push(body.to_vec());
+                let answer = Response::builder().header("content-type", "application/x-protobuf");
+                answer.body(Body::empty()).expect("a valid answer")
+            }
+        })
+        .await;
+        Self { origin, bodies }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.origin.url()
+    }
+
+    /// Waits for spans of these records: all those whose caller did not decide against it.
+    pub async fn holds_spans_of(&self, records: &[Value]) {
+        let wanted: Vec<&str> = records.iter().filter_map(|r| r["correlation_id"].as_str()).collect();
+        eventually("spans of every record", DEADLINE, || async {
+            let all = self.bodies.lock().concat();
+            let there = |id: &&str| memchr::memmem::find(&all, id.as_bytes()).is_some();
+            wanted.iter().all(there).then_some(())
+        })
+        .await;
+    }
+}
+
+impl Evidence {
+    /// Answers that Vigie made itself.
+    pub fn answers(&mut self, answers: Vec<(String, Vec<u8>)>) {
+        self.0.extend(answers);
+    }
+
+    /// What a running agent says when it is asked.
+    pub async fn of_running(&mut self, agent: &TestAgent) {
+        let paths = [
+            "/",
+            "/live",
+            "/ready",
+            "/metrics",
+            "/api/v1/quota",
+            "/api/v1/callers",
+            "/api/v1/status",
+            "/api/v1/records?limit=1000",
+            "/api/v1/records?outcome=!ok&limit=1000",
+        ];
+        for path in paths {
+            self.0.push((path.to_owned(), agent.admin_text(path).await.into_bytes()));
+        }
+        self.0.push(("/metrics as OpenMetrics".to_owned(), open_metrics(agent).await));
+        for format in ["json", "table"] {
+            let mut command = vigie(&["log", "--last", "1000", "--output", format, "--admin", &agent.admin_url()]);
+            let output = command.output().expect("the program starts");
+            assert!(output.status.success() && output.stdout.len() > 10_000, "vigie log: {output:?}");
+            self.0.push((format!("vigie log --output {format}"), [output.stdout, output.stderr].concat()));
+        }
+        // While it runs, the history's rows stand in the write-ahead log.
+        self.files(agent.home().path());
+        let said = agent.output();
+        assert!(said.contains(r#""level":"TRACE""#) && said.contains("h2::"), "its own log is not at its finest");
+        assert!(self.0.iter().any(|(name, _)| name.ends_with("-wal")), "no write-ahead log was read");
+    }
+
+    /// Every file below `home` but the configuration, which the agent does not write: output, log, history, addresses.
+    pub fn files(&mut self, home: &Path) {
+        for entry in std::fs::read_dir(home).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                self.files(&entry);
+            } else if !entry.ends_with("vigie.yaml")
+                && let Ok(bytes) = std::fs::read(&entry)
+            {
+                // One that went away in between (a write-ahead log) holds nothing any more.
+                self.0.push((entry.display().to_string(), bytes));
+            }
+        }
+    }
+
+    /// What the collector got.
+    pub fn spans(&mut self, collector: &Collector) {
+        self.0.push(("spans".to_owned(), collector.bodies.lock().concat()));
+    }
+
+    /// Fails with every leak, if there is any; and if a source is missing, for then nothing was proven.
+    pub fn assert_clean(&self) {
+        for source in
+            ["output", "exchanges.log", ".sqlite", "addresses.json", "spans", "callers", "table", "OpenMetrics"]
+        {
+            let bytes: usize = self.0.iter().filter(|(name, _)| name.contains(source)).map(|(_, b)| b.len()).sum();
+            assert!(bytes > 50, "{source} was not looked at");
+        }
+        let found: Vec<String> =
+            self.0.iter().flat_map(|(name, b)| leaks(b).into_iter().map(move |l| format!("{name}: {l}"))).collect();
+        assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
+    }
+}
+
+async fn open_metrics(agent: &TestAgent) -> Vec<u8> {
+    let request =
+        client().get(format!("{}/metrics", agent.admin_url())).header("accept", "application/openmetrics-text");
+    let body = request.send().await.expect("an answer").bytes().await.expect("a body").to_vec();
+    let text = String::from_utf8_lossy(&body);
+    assert!(text.contains("# {trace_id=\"") && text.contains("# EOF"), "no exemplars:\n{text}");
+    body
+}
