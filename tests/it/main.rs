@@ -11,6 +11,7 @@ mod layering;
 mod otlp;
 #[cfg(feature = "peers")]
 mod prometheus;
+mod proxy;
 mod sandbox;
 mod support;
 mod tidy;

@@ -1,0 +1,114 @@
+//! Stopping: what runs is finished, what is new is refused, and nothing recorded is lost.
+
+use super::support::{Scripted, Wire, head, metric, record};
+use crate::support::agent::vigie;
+use crate::support::{DEADLINE, Origin, TestAgent, eventually};
+use serde_json::json;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+#[tokio::test]
+async fn a_running_request_is_finished_and_nothing_is_lost() {
+    const BEFORE: usize = 200;
+    let go = Arc::new(Notify::new());
+    let waiting = Arc::clone(&go);
+    let origin = Scripted::start(move |mut wire, _| {
+        let waiting = Arc::clone(&waiting);
+        async move {
+            loop {
+                let head = wire.head().await;
+                if head.contains("slow") {
+                    wire.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n[").await;
+                    waiting.notified().await;
+                    wire.send("null]").await;
+                } else {
+                    wire.send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[]").await;
+                }
+            }
+        }
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), json!({ "proxy": { "drain": "20s" } })).await;
+    let proxy = agent.proxy_url();
+    let mut fast = Wire::to(&proxy).await;
+    let mut slow = Wire::to(&proxy).await;
+    slow.send(head("GET", "/api/deals/1", "slow", "")).await;
+    slow.until("[").await;
+    for index in 0..BEFORE {
+        fast.send(head("GET", "/api/deals/2", &format!("before.{index}"), "")).await;
+        fast.until("[]").await;
+    }
+    let (log, data, home) = (agent.log_file(), agent.data_dir(), agent.home());
+    let stopping = tokio::spawn(agent.stop());
+    let address = proxy.trim_start_matches("http://").to_owned();
+    eventually("new connections to be refused", DEADLINE, || async {
+        TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
+    // An idle connection is closed at once, the running request is not.
+    assert_eq!(fast.rest().await, "");
+    go.notify_one();
+    slow.until("null").await;
+    assert!(stopping.await.expect("it was stopped").success());
+
+    let logged = std::fs::read_to_string(log).expect("the log");
+    assert_eq!(logged.lines().count(), BEFORE + 1, "log lines");
+    assert!(logged.contains("\"correlation_id\":\"slow\""), "the request that was finished is logged");
+    let mut command = vigie(&["log", "--output", "json", "--last", "1000", "--data-dir"]);
+    let output = command.arg(data).output().expect("the program starts");
+    let kept = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(kept.lines().count(), BEFORE + 1, "history");
+    drop(home);
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_cut_and_recorded() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), json!({ "proxy": { "drain": "200ms" } })).await;
+    for (id, method) in [("cut.read", "GET"), ("cut.write", "POST")] {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head(method, "/api/deals/1", id, "content-length: 0\r\n")).await;
+        // Kept open on the caller's side until the end.
+        std::mem::forget(caller);
+    }
+    eventually("both requests", DEADLINE, || async { (origin.connections() == 2).then_some(()) }).await;
+    let (log, home) = (agent.log_file(), agent.home());
+    agent.stop().await;
+    let logged = std::fs::read_to_string(log).expect("the log");
+    assert_eq!(logged.lines().count(), 2, "{logged}");
+    drop(home);
+}
+
+#[tokio::test]
+async fn the_windows_outlive_a_crash_and_a_restart() {
+    let origin = Origin::json(503, "{\"errors\":{\"code\":503,\"message\":[\"down\"]}}").await;
+    let mut agent = TestAgent::start(&origin.url(), json!({})).await;
+    for index in 0..6 {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("GET", "/api/deals/1", &format!("down.{index}"), "")).await;
+        caller.until("down").await;
+        record(&agent, &format!("down.{index}")).await;
+    }
+    eventually("all of them in the history", DEADLINE, || async {
+        (agent.search(&["--outcome", "vendor_error"]).len() == 6).then_some(())
+    })
+    .await;
+    for crash in [true, false] {
+        assert_eq!(metric(&agent, "vigie_window_server_errors", &["upstream=\"freshsales\""]).await, 6.0, "{crash}");
+        let home = if crash {
+            agent.kill9()
+        } else {
+            let home = agent.home();
+            assert!(agent.stop().await.success());
+            home
+        };
+        agent = TestAgent::start_in(home, &origin.url(), json!({})).await;
+        assert_eq!(metric(&agent, "vigie_window_complete", &["upstream=\"freshsales\""]).await, 1.0);
+    }
+    assert_eq!(metric(&agent, "vigie_window_server_errors", &["upstream=\"freshsales\""]).await, 6.0);
+}
