@@ -4,8 +4,9 @@ use super::body::RequestBody;
 use super::connect;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
-use http::{Request, Response, Uri};
-use hyper::body::Incoming;
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Request, Response, Uri};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -68,11 +69,18 @@ impl Pool {
         if self.speaks_h2.get() == Some(false) {
             return self.dial().await;
         }
-        let _turn = self.dialing.lock().await;
+        // Waiting for a turn is part of the connect time-out: before an upstream that is deaf, everybody's ends at once.
+        let turn = tokio::time::timeout(self.config.timeouts.connect, self.dialing.lock()).await;
+        let turn = turn.map_err(|_| (AgentError::ConnectTimeout, ConnectTimes::default()))?;
         match self.reuse().await {
-            Some(sender) if !fresh => Ok(Lease { sender, pool: Rc::clone(self), connect: None }),
-            _ => self.dial().await,
+            Some(sender) if !fresh => return Ok(Lease { sender, pool: Rc::clone(self), connect: None }),
+            _ => {}
         }
+        if self.speaks_h2.get() == Some(false) {
+            // It was just found out that connections are not shared, so all may be made at once.
+            drop(turn);
+        }
+        self.dial().await
     }
 
     async fn reuse(&self) -> Option<Sender> {
@@ -132,7 +140,10 @@ impl Lease {
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         match &mut self.sender {
-            Sender::H1(sender) => sender.try_send_request(request).await,
+            Sender::H1(sender) => {
+                keep_unusual_body(&mut request);
+                sender.try_send_request(request).await
+            }
             Sender::H2(sender) => {
                 self.pool.absolute(&mut request);
                 sender.try_send_request(request).await
@@ -151,6 +162,14 @@ impl Lease {
             }
             idle.push_back((sender, Instant::now()));
         }
+    }
+}
+
+/// hyper leaves out the body of a GET or HEAD whose length is not known, unless the framing is named.
+fn keep_unusual_body(request: &mut Request<RequestBody>) {
+    let body = request.body();
+    if request.method().is_safe() && !body.is_end_stream() && body.size_hint().exact().is_none() {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

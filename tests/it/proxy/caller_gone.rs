@@ -85,7 +85,8 @@ async fn leave_before(answer: &'static str, id: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_write_is_followed_to_its_end() {
-    let answer = "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n{\"deal\":{\"id\":7}}";
+    let answer =
+        "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n{\"deal\":{\"id\":7}}";
     let record = leave_before(answer, "followed").await;
     let expected = json!({
         "outcome": "ok", "client_closed": true, "status_code": 201, "response_size_bytes": 17, "payload_size_bytes": 2,
@@ -110,7 +111,8 @@ async fn an_answer_without_a_body_says_it_as_well() {
 #[tokio::test]
 async fn an_upstream_that_breaks_off_does_not_hide_the_callers_leaving() {
     let record = leave_before("", "broke").await;
-    let expected = json!({ "outcome": "network", "error_kind": "upstream_closed", "client_closed": true, "status_code": 0 });
+    let expected =
+        json!({ "outcome": "network", "error_kind": "upstream_closed", "client_closed": true, "status_code": 0 });
     assert_fields(&record, expected);
 }
 
@@ -122,7 +124,8 @@ async fn a_write_is_followed_within_its_answer() {
         let waiting = Arc::clone(&waiting);
         async move {
             wire.until("{}").await;
-            wire.send("HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n{\"deal\":").await;
+            wire.send("HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n{\"deal\":")
+                .await;
             waiting.notified().await;
             wire.send("{\"id\":7}}").await;
             wire.rest().await;
@@ -166,7 +169,8 @@ async fn a_write_aborted_on_the_way_is_not_completed() {
         drop(caller);
         let rest = bodies.recv().await.expect("the upload ends");
         assert!(!rest.ends_with("0\r\n\r\n") && rest.len() < 96, "completed: {rest:?}");
-        let expected = json!({ "outcome": "client_closed", "client_closed": true, "payload_size_bytes": 4, "error_kind": null });
+        let expected =
+            json!({ "outcome": "client_closed", "client_closed": true, "payload_size_bytes": 4, "error_kind": null });
         assert_fields(&record(&agent, "aborted").await, expected);
     }
 }

@@ -41,7 +41,9 @@ async fn nobody_listens() {
 #[tokio::test]
 async fn a_name_that_does_not_resolve() {
     // `.invalid` is reserved for this (RFC 2606).
-    let agent = TestAgent::start("http://crm.invalid:1", json!({ "upstreams": { "freshsales": { "allow_plaintext": true } } })).await;
+    let agent =
+        TestAgent::start("http://crm.invalid:1", json!({ "upstreams": { "freshsales": { "allow_plaintext": true } } }))
+            .await;
     assert_problem(&agent, "dns", 502, "network").await;
 }
 
@@ -72,7 +74,9 @@ async fn reset_before_the_head() {
 
 #[tokio::test]
 async fn heads_that_are_not_http() {
-    for answer in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", "HTTP/1.1 999999 Odd\r\n\r\n"] {
+    for answer in
+        ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", "HTTP/1.1 999999 Odd\r\n\r\n"]
+    {
         let origin = RawOrigin::start(RawAnswer::Hang(answer.as_bytes().to_vec())).await;
         let agent = TestAgent::start(&origin.url(), json!({})).await;
         assert_problem(&agent, "bad_answer", 502, "network").await;
@@ -83,8 +87,18 @@ async fn heads_that_are_not_http() {
 async fn answers_that_break_off_never_look_whole() {
     let cases = [
         ("short", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"deal\":", false, "upstream_closed"),
-        ("chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\n{\"deal\":\r\n", false, "upstream_closed"),
-        ("bad-chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\n{\"deal\":\r\nzz\r\n", true, "bad_answer"),
+        (
+            "chunks",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\n{\"deal\":\r\n",
+            false,
+            "upstream_closed",
+        ),
+        (
+            "bad-chunk",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\n{\"deal\":\r\nzz\r\n",
+            true,
+            "bad_answer",
+        ),
     ];
     for (id, answer, hang, kind) in cases {
         let bytes = answer.as_bytes().to_vec();

@@ -36,7 +36,8 @@ async fn hop_by_hop_headers_stay_on_their_hop() {
     caller.send(head("GET", "/api/deals/1?b=c%20d&e", "hops", hops)).await;
     let reply = caller.head().await;
     let sent = heads.lock()[0].clone();
-    for gone in ["connection:", "x-mine", "keep-alive", "te:", "proxy-", "upgrade", "x-vigie-", "vigie.test\r\nx-corr"] {
+    for gone in ["connection:", "x-mine", "keep-alive", "te:", "proxy-", "upgrade", "x-vigie-", "vigie.test\r\nx-corr"]
+    {
         assert!(!sent.contains(&format!("\r\n{gone}")), "{gone} in {sent}");
     }
     let target = format!("host: {}\r\n", agent_upstream(&sent));
@@ -56,7 +57,9 @@ async fn hop_by_hop_headers_stay_on_their_hop() {
     for gone in ["x-hop", "keep-alive:", "upgrade", "trailer", "proxy-", "transfer-encoding"] {
         assert!(!reply.contains(&format!("\r\n{gone}")), "{gone} in {reply}");
     }
-    for kept in ["x-end: 2\r\n", "via: 1.0 crm\r\n", "via: 1.1 vigie\r\n", "content-length: 2\r\n", "connection: close\r\n"] {
+    for kept in
+        ["x-end: 2\r\n", "via: 1.0 crm\r\n", "via: 1.1 vigie\r\n", "content-length: 2\r\n", "connection: close\r\n"]
+    {
         assert!(reply.contains(kept), "no {kept} in {reply}");
     }
 }

@@ -28,8 +28,8 @@ async fn a_log_line_has_the_standard_fields() {
     let record = record(&agent, "fields").await;
     let expected = json!({
         "system": "ERP", "direction": "outbound", "endpoint": "/api/deals", "method": "POST", "status_code": 201,
-        "payload_size": "2.1KB", "payload_size_bytes": 2_100, "response_size_bytes": 53, "correlation_id": "fields",
-        "integration": "erp", "upstream": "freshsales", "kind": "proxy", "outcome": "ok", "intent": "create",
+        "payload_size": "2.1KB", "payload_size_bytes": 2_100, "response_size_bytes": 54, "correlation_id": "fields",
+        "integration": "erp", "upstream": "freshsales", "kind": "proxy", "outcome": "ok", "intent": "write",
         "object": "deal", "attempts": 1, "vendor_request_id": "req-abc.1", "quota_remaining": 998,
     });
     assert_fields(&record, expected);

@@ -48,7 +48,10 @@ async fn a_path_of_no_upstream_is_told() {
     let changes = json!({ "upstreams": { "freshsales": { "path_prefix": "/fs" } } });
     let agent = TestAgent::start(&origin.url(), changes).await;
     let answer = crate::support::client().get(format!("{}/other", agent.proxy_url())).send().await.expect("an answer");
-    assert_eq!((answer.status().as_u16(), &answer.headers()["x-vigie-error"]), (404, &"no_upstream".parse().expect("ok")));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["x-vigie-error"]),
+        (404, &"no_upstream".parse().expect("ok"))
+    );
     let answer = crate::support::client().get(format!("{}/fs/api/deals", agent.proxy_url())).send().await;
     assert_eq!(answer.expect("an answer").status(), 200);
     assert_eq!(origin.seen()[0].uri.path(), "/api/deals");
@@ -69,5 +72,8 @@ async fn a_malformed_upload_is_the_callers_fault() {
     let reply = caller.rest().await;
     assert!(reply.contains("x-vigie-error: bad_request\r\n"), "{reply}");
     let record = super::support::record(&agent, "bad-chunk").await;
-    super::support::assert_fields(&record, json!({ "outcome": "agent_error", "error_kind": "bad_request", "status_code": 400 }));
+    super::support::assert_fields(
+        &record,
+        json!({ "outcome": "agent_error", "error_kind": "bad_request", "status_code": 400 }),
+    );
 }

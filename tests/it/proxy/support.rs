@@ -40,7 +40,9 @@ impl Wire {
 
     /// Writes it all, if the other end still takes it.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        tokio::time::timeout(DEADLINE, self.stream.write_all(bytes.as_ref())).await.expect("the other end reads in time")
+        tokio::time::timeout(DEADLINE, self.stream.write_all(bytes.as_ref()))
+            .await
+            .expect("the other end reads in time")
     }
 
     /// Everything up to and with `end`.
@@ -185,7 +187,8 @@ pub fn assert_fields(record: &Value, expected: Value) {
 pub async fn metric(agent: &TestAgent, name: &str, labels: &[&str]) -> f64 {
     let page = agent.admin_text("/metrics").await;
     let ours = |line: &&str| {
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && labels.iter().all(|l| line.contains(l))
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+            && labels.iter().all(|l| line.contains(l))
     };
     let value = |line: &str| line.rsplit(' ').next().and_then(|v| v.parse::<f64>().ok());
     page.lines().filter(ours).filter_map(value).sum()

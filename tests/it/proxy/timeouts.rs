@@ -44,7 +44,8 @@ async fn waiting_for_a_turn_to_connect_counts_too() {
     })
     .await;
     let url = origin.url().replace("http://", "https://");
-    let changes = json!({ "proxy": { "workers": 1 }, "upstreams": { "freshsales": { "timeouts": { "connect": "300ms" } } } });
+    let changes =
+        json!({ "proxy": { "workers": 1 }, "upstreams": { "freshsales": { "timeouts": { "connect": "300ms" } } } });
     let agent = TestAgent::start(&url, changes).await;
     let started = Instant::now();
     let mut callers = Vec::new();
@@ -152,12 +153,14 @@ async fn an_upstream_that_does_not_take_the_upload() {
 
 #[tokio::test]
 async fn an_answer_that_stands_still() {
-    let origin = RawOrigin::start(RawAnswer::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{\"a\"".to_vec())).await;
+    let origin =
+        RawOrigin::start(RawAnswer::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{\"a\"".to_vec())).await;
     let agent = TestAgent::start(&origin.url(), timeouts("5s", "10s", "150ms")).await;
     let mut caller = Wire::to(&agent.proxy_url()).await;
     caller.send(head("GET", "/api/deals/1", "idle", "")).await;
     caller.head().await;
     assert_eq!(caller.rest().await, "{\"a\"");
-    let expected = json!({ "outcome": "timeout", "error_kind": "idle_timeout", "status_code": 200, "client_closed": null });
+    let expected =
+        json!({ "outcome": "timeout", "error_kind": "idle_timeout", "status_code": 200, "client_closed": null });
     assert_fields(&record(&agent, "idle").await, expected);
 }

@@ -17,7 +17,9 @@ fn trusting(ca_file: Option<PathBuf>) -> Value {
 
 #[tokio::test]
 async fn the_version_is_agreed_on() {
-    for (alpn, version) in [(&["h2", "http/1.1"][..], Version::HTTP_2), (&["http/1.1"], Version::HTTP_11), (&[], Version::HTTP_11)] {
+    for (alpn, version) in
+        [(&["h2", "http/1.1"][..], Version::HTTP_2), (&["http/1.1"], Version::HTTP_11), (&[], Version::HTTP_11)]
+    {
         let origin = Origin::https(Tls::new(alpn), |request| async move {
             let body = axum::body::to_bytes(request.into_body(), 1000).await.expect("a small body");
             answer(201, body)
