@@ -254,7 +254,10 @@ impl Source {
     }
 
     fn end(&mut self) {
-        if let Some(lease) = self.lease.take() {
+        // An upstream that answered before the upload's end still takes the rest of it: the connection is not free.
+        if let Some(lease) = self.lease.take()
+            && self.flight.was_sent()
+        {
             lease.release();
         }
         self.tee.ended.set(Some(self.tee.ended().unwrap_or_else(Instant::now)));

@@ -111,9 +111,14 @@ impl Flight {
         self.delivered();
     }
 
+    /// True once the request's last byte was taken.
+    pub fn was_sent(&self) -> bool {
+        self.upload.as_ref().is_none_or(|u| u.ended().is_some())
+    }
+
     /// True for a write that was sent whole: its end must be known even when its caller has left.
     pub fn must_know_the_end(&mut self) -> bool {
-        let sent = self.upload.as_ref().is_none_or(|u| u.ended().is_some());
+        let sent = self.was_sent();
         let exchange = self.exchange();
         sent && !exchange.method.is_safe() && exchange.error.is_none()
     }

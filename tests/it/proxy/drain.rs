@@ -88,7 +88,6 @@ async fn what_does_not_end_in_time_is_cut_and_recorded() {
 async fn the_windows_outlive_a_crash_and_a_restart() {
     let origin = Origin::json(503, "{\"errors\":{\"code\":503,\"message\":[\"down\"]}}").await;
     let mut agent = TestAgent::start(&origin.url(), json!({})).await;
-    // One of them is cut by its caller; one is no failure; and what Vigie answers itself is never the vendor's.
     for index in 0..6 {
         let mut caller = Wire::to(&agent.proxy_url()).await;
         caller.send(head("GET", "/api/deals/1", &format!("down.{index}"), "")).await;
