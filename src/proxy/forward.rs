@@ -219,7 +219,8 @@ async fn send(
             Ok(Ok(response)) => return Ok((response, lease, head_at)),
             Err(error) => return Err(error),
             Ok(Err(mut failure)) => match failure.take_message() {
-                Some(unsent) if lease.reused() => {
+                Some(unsent) if lease.reused() && !fresh => {
+                    lease.discard();
                     request = unsent;
                     fresh = true;
                     flight.on_wire(None);

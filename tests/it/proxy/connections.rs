@@ -143,3 +143,37 @@ async fn concurrent_calls_have_connections_of_their_own() {
         assert!(caller.head().await.starts_with("http/1.1 200 "));
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_is_whole() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"deal\":{\"id\":7}}").await;
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    for id in ["ends.1", "ends.2"] {
+        // The caller's own connection lives on.
+        caller.send(head("GET", "/api/deals/7", id, "")).await;
+        assert!(caller.head().await.contains("transfer-encoding: chunked\r\n"));
+        caller.until("{\"deal\":{\"id\":7}}\r\n0\r\n\r\n").await;
+        assert_fields(&record(&agent, id).await, json!({ "outcome": "ok", "response_size_bytes": 17 }));
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_before_sending_is_told_to_go_on() {
+    let origin = Origin::http(|request| async move {
+        let body = axum::body::to_bytes(request.into_body(), 100).await.expect("a small body");
+        crate::support::origin::json(201, body)
+    })
+    .await;
+    let agent = TestAgent::start(&origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("POST", "/api/deals", "expect", "content-length: 9\r\nexpect: 100-continue\r\n")).await;
+    assert_eq!(caller.head().await, "http/1.1 100 continue\r\n\r\n");
+    caller.send("{\"deal\":1").await;
+    assert!(caller.head().await.starts_with("http/1.1 201 "));
+    caller.until("{\"deal\":1").await;
+}

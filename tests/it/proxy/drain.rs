@@ -112,3 +112,59 @@ async fn the_windows_outlive_a_crash_and_a_restart() {
     }
     assert_eq!(metric(&agent, "vigie_window_server_errors", &["upstream=\"freshsales\""]).await, 6.0);
 }
+
+#[tokio::test]
+async fn rebuilt_windows_count_what_live_ones_did() {
+    const SERIES: [&str; 4] = [
+        "vigie_window_server_errors",
+        "vigie_window_attempts",
+        "vigie_window_duration_seconds",
+        "vigie_window_unreachable",
+    ];
+    let origin = Scripted::start(|mut wire, _| async move {
+        let head = wire.head().await;
+        let of = |word: &str| head.contains(&format!("x-correlation-id: {word}\r\n"));
+        if of("cut-503") {
+            wire.send("HTTP/1.1 503 Down\r\ncontent-length: 100\r\n\r\n{").await;
+        } else if of("hidden-503") {
+            wire.send("HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ncontent-length: 37\r\n\r\n").await;
+            wire.send("{\"message\":\"response_code :: 503 x\"} ").await;
+        } else if of("ok") {
+            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        } else if of("head-timeout") || of("left") {
+            wire.rest().await;
+        }
+    })
+    .await;
+    let changes = json!({ "upstreams": { "freshsales": { "timeouts": { "head": "300ms" } } } });
+    let agent = TestAgent::start(origin.url(), changes.clone()).await;
+    let ids = ["cut-503", "hidden-503", "ok", "head-timeout", "closed", "left"];
+    for id in ids {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        let before = origin.connections();
+        caller.send(head("GET", "/api/contacts/7", id, "connection: close\r\n")).await;
+        if id == "left" {
+            eventually("the request", DEADLINE, || async { (origin.connections() > before).then_some(()) }).await;
+            drop(caller);
+        } else {
+            caller.rest().await;
+        }
+        record(&agent, id).await;
+    }
+    eventually("all of them in the history", DEADLINE, || async {
+        (agent.search(&["--last", "50"]).len() == ids.len()).then_some(())
+    })
+    .await;
+    let mut live = Vec::new();
+    for name in SERIES {
+        live.push((metric(&agent, name, &[]).await * 1000.0).round());
+    }
+    assert_eq!(live[..2], [2_000.0, 4_000.0], "server errors, and attempts whose time is the vendor's: {live:?}");
+    let home = agent.home();
+    assert!(agent.stop().await.success());
+    let agent = TestAgent::start_in(home, origin.url(), changes).await;
+    for (name, live) in SERIES.into_iter().zip(live) {
+        let rebuilt = (metric(&agent, name, &[]).await * 1000.0).round();
+        assert!((rebuilt - live).abs() <= 1.0, "{name}: {rebuilt} after the restart, {live} before");
+    }
+}

@@ -6,6 +6,7 @@ use http_body::{Body as HttpBody, Frame};
 use serde_json::Value;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,6 +87,13 @@ impl Wire {
     async fn read(&mut self) -> std::io::Result<usize> {
         let read = self.stream.read_buf(&mut self.unread);
         tokio::time::timeout(DEADLINE, read).await.expect("the other end writes or closes in time")
+    }
+
+    /// Passes bytes on, to `address` and back, until one side closes.
+    pub async fn relay(mut self, address: SocketAddr) {
+        let mut other = TcpStream::connect(address).await.expect("a listener");
+        // However it ends, both are closed.
+        let _ = tokio::io::copy_bidirectional(&mut self.stream, &mut other).await;
     }
 
     /// Closes with a reset, so that the other end sees a failure and no orderly end.

@@ -1,6 +1,6 @@
 //! Upstreams over TLS: verified against a private authority, HTTP/2 where both speak it.
 
-use super::support::{Wire, assert_fields, head, record};
+use super::support::{Scripted, Wire, assert_fields, head, record};
 use crate::support::origin::json as answer;
 use crate::support::tls::Tls;
 use crate::support::{DEADLINE, Origin, TestAgent, client, eventually};
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Barrier;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::{Barrier, Notify};
 
 fn trusting(ca_file: Option<PathBuf>) -> Value {
     json!({ "proxy": { "workers": 1 }, "upstreams": { "freshsales": { "tls": { "ca_file": ca_file } } } })
@@ -74,21 +75,43 @@ async fn concurrent_calls_share_one_http2_connection() {
 }
 
 #[tokio::test]
-async fn a_closed_http2_connection_is_replaced() {
-    let tls = Tls::new(&["h2"]);
-    let ca_file = tls.ca_file.clone();
-    let kept = std::fs::read(&ca_file).expect("the authority's file");
-    let origin = Origin::https(tls, |_| async { answer(200, "{}") }).await;
-    let dir = tempfile::tempdir().expect("a directory");
-    let ca_file = dir.path().join("ca.pem");
-    std::fs::write(&ca_file, kept).expect("a copy");
-    let agent = TestAgent::start(&origin.url(), trusting(Some(ca_file))).await;
-    let url = format!("{}/api/deals/1", agent.proxy_url());
-    assert_eq!(client().get(&url).send().await.expect("an answer").status(), 200);
-    drop(origin);
-    let reply = client().get(&url).send().await.expect("an answer");
-    // Nobody listens any more: a new connection was tried.
-    assert_eq!(reply.headers()["x-vigie-error"], "connect");
+async fn a_closed_http2_connection_is_replaced_by_one() {
+    let origin = Origin::http2(|_| async { answer(200, "{}") }).await;
+    let cut = Arc::new(Notify::new());
+    let (told, mut was_cut) = unbounded_channel();
+    let (address, cutting) = (origin.address(), Arc::clone(&cut));
+    let relay = Scripted::start(move |wire, _| {
+        let (cutting, told) = (Arc::clone(&cutting), told.clone());
+        async move {
+            tokio::select! {
+                () = wire.relay(address) => {}
+                () = cutting.notified() => {}
+            }
+            let _ = told.send(());
+        }
+    })
+    .await;
+    let changes = json!({ "proxy": { "workers": 1 }, "upstreams": { "freshsales": { "http": "2" } } });
+    let agent = TestAgent::start(relay.url(), changes).await;
+    let mut callers = Vec::new();
+    for _ in 0..20 {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("GET", "/api/deals/1", "before", "")).await;
+        caller.until("{}").await;
+        callers.push(caller);
+    }
+    assert_eq!(relay.connections(), 1);
+    cut.notify_one();
+    was_cut.recv().await.expect("the relay lives");
+    for (index, caller) in callers.iter_mut().enumerate() {
+        caller.send(head("POST", "/api/deals", &format!("after.{index}"), "content-length: 0\r\n")).await;
+    }
+    for caller in &mut callers {
+        let reply = caller.head().await;
+        assert!(reply.starts_with("http/1.1 200 "), "{reply}");
+    }
+    assert_eq!(relay.connections(), 2);
+    assert_eq!(origin.seen()[20].version, Version::HTTP_2);
 }
 
 #[tokio::test]
