@@ -1,6 +1,6 @@
 //! Connections on both sides: kept, replaced, pipelined, and callers of HTTP/1.0.
 
-use super::support::{Scripted, Wire, assert_fields, head, metric, record, records};
+use super::support::{Scripted, Wire, all_closed, assert_fields, head, metric, record, records};
 use crate::support::{DEADLINE, Origin, TestAgent, eventually};
 use serde_json::json;
 
@@ -39,15 +39,9 @@ async fn an_upstream_connection_is_used_again() {
 
 #[tokio::test]
 async fn a_connection_the_upstream_closed_is_replaced() {
-    let (closed, mut was_closed) = tokio::sync::mpsc::unbounded_channel();
-    let origin = Scripted::start(move |mut wire, _| {
-        let closed = closed.clone();
-        async move {
-            wire.head().await;
-            wire.send(OK).await;
-            drop(wire);
-            let _ = closed.send(());
-        }
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send(OK).await;
     })
     .await;
     let agent = TestAgent::start(origin.url(), one_worker()).await;
@@ -55,7 +49,7 @@ async fn a_connection_the_upstream_closed_is_replaced() {
     for index in 0..30 {
         let reply = call(&mut caller, "POST", &format!("stale.{index}")).await;
         assert!(reply.starts_with("http/1.1 200 "), "{index}: {reply}");
-        was_closed.recv().await.expect("the origin lives");
+        all_closed(origin.url()).await;
     }
     assert_eq!(origin.connections(), 30);
     assert_fields(&record(&agent, "stale.29").await, json!({ "outcome": "ok", "attempts": 1 }));

@@ -168,3 +168,40 @@ async fn rebuilt_windows_count_what_live_ones_did() {
         assert!((rebuilt - live).abs() <= 1.0, "{name}: {rebuilt} after the restart, {live} before");
     }
 }
+
+#[tokio::test]
+async fn a_write_whose_caller_left_is_waited_for() {
+    let go = Arc::new(Notify::new());
+    let waiting = Arc::clone(&go);
+    let origin = Scripted::start(move |mut wire, _| {
+        let waiting = Arc::clone(&waiting);
+        async move {
+            wire.head().await;
+            waiting.notified().await;
+            wire.send("HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}").await;
+        }
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), json!({ "proxy": { "drain": "20s" } })).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("POST", "/api/deals", "waited-for", "content-length: 0\r\n")).await;
+    eventually("the request", DEADLINE, || async { (origin.connections() == 1).then_some(()) }).await;
+    drop(caller);
+    eventually("the caller's leaving to be noticed", DEADLINE, || async {
+        (metric(&agent, "vigie_worker_connections", &[]).await == 0.0).then_some(())
+    })
+    .await;
+    let (log, address) = (agent.log_file(), agent.proxy_url().trim_start_matches("http://").to_owned());
+    let home = agent.home();
+    let stopping = tokio::spawn(agent.stop());
+    eventually("the end of accepting", DEADLINE, || async {
+        TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
+    go.notify_one();
+    assert!(stopping.await.expect("it was stopped").success());
+    let logged = std::fs::read_to_string(log).expect("the log");
+    let record: serde_json::Value = serde_json::from_str(logged.trim()).expect("one record");
+    super::support::assert_fields(&record, json!({ "status_code": 201, "client_closed": true, "outcome": "ok" }));
+    drop(home);
+}

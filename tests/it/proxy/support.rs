@@ -202,6 +202,21 @@ pub async fn metric(agent: &TestAgent, name: &str, labels: &[&str]) -> f64 {
     page.lines().filter(ours).filter_map(value).sum()
 }
 
+/// Waits until no connection to this listener is open any more in the kernel's eyes. That a server has closed its end does
+/// not mean that the client's has heard of it: on a busy machine the news is delivered later.
+pub async fn all_closed(url: &str) {
+    let port: u16 = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let (remote, established) = (format!(":{port:04X}"), "01");
+    eventually("the connections' end", DEADLINE, || async {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        let open = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut open =
+            open.filter(|fields| fields.len() > 3 && fields[2].ends_with(&remote) && fields[3] == established);
+        open.next().is_none().then_some(())
+    })
+    .await;
+}
+
 /// Resident memory of the agent, bytes.
 pub fn resident(agent: &TestAgent) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.id())).expect("a running process");

@@ -1,6 +1,6 @@
 //! Upstreams over TLS: verified against a private authority, HTTP/2 where both speak it.
 
-use super::support::{Scripted, Wire, assert_fields, head, record};
+use super::support::{Scripted, Wire, all_closed, assert_fields, head, record};
 use crate::support::origin::json as answer;
 use crate::support::tls::Tls;
 use crate::support::{DEADLINE, Origin, TestAgent, client, eventually};
@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::{Barrier, Notify};
 
 fn trusting(ca_file: Option<PathBuf>) -> Value {
@@ -78,16 +77,14 @@ async fn concurrent_calls_share_one_http2_connection() {
 async fn a_closed_http2_connection_is_replaced_by_one() {
     let origin = Origin::http2(|_| async { answer(200, "{}") }).await;
     let cut = Arc::new(Notify::new());
-    let (told, mut was_cut) = unbounded_channel();
     let (address, cutting) = (origin.address(), Arc::clone(&cut));
     let relay = Scripted::start(move |wire, _| {
-        let (cutting, told) = (Arc::clone(&cutting), told.clone());
+        let cutting = Arc::clone(&cutting);
         async move {
             tokio::select! {
                 () = wire.relay(address) => {}
                 () = cutting.notified() => {}
             }
-            let _ = told.send(());
         }
     })
     .await;
@@ -102,7 +99,7 @@ async fn a_closed_http2_connection_is_replaced_by_one() {
     }
     assert_eq!(relay.connections(), 1);
     cut.notify_one();
-    was_cut.recv().await.expect("the relay lives");
+    all_closed(relay.url()).await;
     for (index, caller) in callers.iter_mut().enumerate() {
         caller.send(head("POST", "/api/deals", &format!("after.{index}"), "content-length: 0\r\n")).await;
     }
