@@ -40,11 +40,13 @@ fn attempt(event: &WindowEvent<'_>, now_us: i64) -> Option<PastAttempt> {
     let is = |errors: &[AgentError]| event.error_kind.is_some_and(|k| errors.iter().any(|e| e.as_str() == k));
     let unanswered = is(&[AgentError::Dns, AgentError::Connect, AgentError::ConnectTimeout, AgentError::Tls]);
     let timed_out = is(&[AgentError::HeadTimeout]);
-    let vendor_status = event.inner_status.or(event.error_kind.is_none().then_some(event.status));
+    // A head came: the status is the vendor's, also when the body broke off or the caller left.
+    let answered = event.upstream_ms.is_some() && !timed_out;
+    let is_server_error = |status: u16| (500..600).contains(&status);
     Some(PastAttempt {
         age: Duration::from_micros(u64::try_from(now_us - event.head_at_us).unwrap_or(0)),
-        duration_us: event.upstream_ms.filter(|_| !unanswered).map(|ms| (ms * 1000.0) as u64),
-        server_error: vendor_status.is_some_and(|s| (500..600).contains(&s)),
+        duration_us: event.upstream_ms.map(|ms| (ms * 1000.0) as u64),
+        server_error: answered && (is_server_error(event.status) || event.inner_status.is_some_and(is_server_error)),
         unreachable: unanswered || timed_out,
     })
 }

@@ -50,7 +50,8 @@ pub struct Record {
     pub intent: Word,
     /// The CRM object it is about, by the profile; empty if unknown.
     pub object: Arc<str>,
-    /// Request sent to answer head, milliseconds, of the last attempt.
+    /// Request sent to answer head, milliseconds, of the last attempt; the time waited if the head's time ran out; absent
+    /// for other failures, whose time is not the vendor's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub upstream_ms: Option<f64>,
     /// Vigie's own time up to the answer head, milliseconds.

@@ -146,7 +146,7 @@ impl WorkerThread {
         while let Ok(handed) = receiver.try_recv() {
             begin(&worker, handed, &self.stop, &self.open);
         }
-        worker.finish(self.grace).await
+        worker.finish(self.grace, &mut beat).await
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Tee {
     ended: Cell<Option<Instant>>,
     moved: Cell<Instant>,
     failed: Cell<bool>,
+    malformed: Cell<bool>,
+    starved: Cell<bool>,
 }
 
 impl Tee {
@@ -36,6 +38,8 @@ impl Tee {
             ended: Cell::new(None),
             moved: Cell::new(now),
             failed: Cell::new(false),
+            malformed: Cell::new(false),
+            starved: Cell::new(false),
         }
     }
 
@@ -59,6 +63,16 @@ impl Tee {
     /// True when the sender left in the middle.
     pub fn failed(&self) -> bool {
         self.failed.get()
+    }
+
+    /// True when the sender broke the framing, rather than leaving.
+    pub fn malformed(&self) -> bool {
+        self.malformed.get()
+    }
+
+    /// True when the receiver waits for the sender; false when it takes no more itself.
+    pub fn starved(&self) -> bool {
+        self.starved.get()
     }
 
     /// Bytes that passed.
@@ -85,10 +99,20 @@ impl Tee {
                     self.ended.set(Some(now));
                 }
             }
-            Some(Err(_)) => self.failed.set(true),
+            Some(Err(error)) => {
+                self.failed.set(true);
+                self.malformed.set(is_malformed(error));
+            }
             None => self.ended.set(Some(Instant::now())),
         }
     }
+}
+
+/// hyper tells broken chunks from a connection's early end only by the kind of the I/O error below.
+fn is_malformed(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|e| matches!(e.kind(), InvalidData | InvalidInput))
 }
 
 /// The request's body on its way to the upstream.
@@ -105,7 +129,9 @@ impl Body for RequestBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self::Stream(body, tee) = self.get_mut() else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        tee.starved.set(polled.is_pending());
+        let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
         tee.on_frame(frame.as_ref(), body.is_end_stream());
         Poll::Ready(frame.map(|f| f.map_err(Into::into)))
@@ -220,7 +246,7 @@ impl Source {
         self.tee.on_frame(frame.as_ref(), self.body.is_end_stream());
         if self.tee.failed() {
             self.lease = None;
-            self.flight.fail(AgentError::UpstreamClosed);
+            self.flight.fail(if self.tee.malformed() { AgentError::BadAnswer } else { AgentError::UpstreamClosed });
         } else if self.tee.ended().is_some() {
             self.end();
         }
@@ -228,7 +254,10 @@ impl Source {
     }
 
     fn end(&mut self) {
-        if let Some(lease) = self.lease.take() {
+        // An upstream that answered before the upload's end still takes the rest of it: the connection is not free.
+        if let Some(lease) = self.lease.take()
+            && self.flight.was_sent()
+        {
             lease.release();
         }
         self.tee.ended.set(Some(self.tee.ended().unwrap_or_else(Instant::now)));

@@ -5,6 +5,7 @@ use super::body::Tee;
 use super::worker::Worker;
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
 use crate::telemetry::metrics::{AttemptEnd, PathShard};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,13 +18,16 @@ pub struct Flight {
     started: Instant,
     upload: Option<Rc<Tee>>,
     delivered_at: Option<Instant>,
+    on_wire: Option<Attempt>,
+    left: Option<Rc<Cell<bool>>>,
 }
 
 impl Flight {
     /// Opens an exchange that began at `started`.
     pub fn new(worker: Rc<Worker>, shard: Arc<PathShard>, started: Instant, exchange: Box<Exchange>) -> Self {
         worker.began();
-        Self { exchange: Some(exchange), worker, shard, started, upload: None, delivered_at: None }
+        let exchange = Some(exchange);
+        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, left: None }
     }
 
     /// The raw exchange.
@@ -41,8 +45,23 @@ impl Flight {
         self.upload = Some(tee);
     }
 
+    /// A flag to set when the caller leaves while nothing else of this exchange notices.
+    pub fn watch_caller(&mut self) -> Rc<Cell<bool>> {
+        Rc::clone(self.left.get_or_insert_default())
+    }
+
+    fn caller_left(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| left.get())
+    }
+
+    /// Notes that a request is on the wire: it counts, also when nobody waits for its end. `None` takes that back.
+    pub fn on_wire(&mut self, attempt: Option<Attempt>) {
+        self.on_wire = attempt;
+    }
+
     /// Notes an answer's head: counts the attempt in the windows and histograms at once.
     pub fn answered(&mut self, attempt: Attempt, head_at: Instant) {
+        self.on_wire = None;
         let started = self.started;
         let at = self.worker.shared.clock.at(head_at);
         let exchange = self.exchange();
@@ -58,6 +77,7 @@ impl Flight {
 
     /// Notes an attempt that got no answer.
     pub fn unanswered(&mut self, attempt: Attempt) {
+        self.on_wire = None;
         let at = self.worker.shared.clock.at(Instant::now());
         self.exchange().head_at_us = at.as_micros() as u64;
         self.count(&attempt, at);
@@ -71,9 +91,11 @@ impl Flight {
 
     /// Ends the exchange with an error; the first one stands.
     pub fn fail(&mut self, error: AgentError) {
+        let left = self.caller_left();
         let exchange = self.exchange();
         exchange.error.get_or_insert(error);
-        if exchange.status == 0 {
+        // A caller that left gets no status at all.
+        if exchange.status == 0 && !left {
             exchange.status = error.status();
         }
     }
@@ -89,9 +111,14 @@ impl Flight {
         self.delivered();
     }
 
+    /// True once the request's last byte was taken.
+    pub fn was_sent(&self) -> bool {
+        self.upload.as_ref().is_none_or(|u| u.ended().is_some())
+    }
+
     /// True for a write that was sent whole: its end must be known even when its caller has left.
     pub fn must_know_the_end(&mut self) -> bool {
-        let sent = self.upload.as_ref().is_none_or(|u| u.ended().is_some());
+        let sent = self.was_sent();
         let exchange = self.exchange();
         sent && !exchange.method.is_safe() && exchange.error.is_none()
     }
@@ -112,13 +139,18 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.worker.ended();
+        if let Some(attempt) = self.on_wire.take() {
+            self.unanswered(attempt);
+        }
+        let left = self.caller_left();
         let Some(mut exchange) = self.exchange.take() else { return };
+        exchange.client_closed |= left;
         let end = self.delivered_at.unwrap_or_else(Instant::now);
         exchange.total_us = micros(end.saturating_duration_since(self.started));
         if let Some(upload) = &self.upload {
             exchange.request.body_bytes = upload.bytes();
             exchange.request.body = upload.take();
-            exchange.client_closed |= upload.failed();
+            exchange.client_closed |= upload.failed() && !upload.malformed();
         }
         // Neither an answer nor an error: the future was dropped because the caller went away.
         if exchange.status == 0 && exchange.error.is_none() {

@@ -10,6 +10,7 @@ use crate::exchange::{AgentError, Attempt, Direction, Exchange, Kind, Message};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,12 +26,16 @@ pub async fn handle(
     let started = Instant::now();
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
-    let opened = match open(&worker, listener, started, &mut parts, body.is_end_stream()) {
+    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream()) {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
+    if safe {
+        return forward(worker, opened, caller, parts, body, started).await;
+    }
+    let left = opened.flight.watch_caller();
     let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
-    if safe { forwarding.await } else { Detached { worker, inner: Some(Box::pin(forwarding)) }.await }
+    Detached { worker, left, inner: Some(Box::pin(forwarding)) }.await
 }
 
 /// What [`open`] found out and [`forward`] needs.
@@ -135,7 +140,8 @@ async fn forward(
     };
     let mut attempt =
         Attempt { span, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
-    let sent = send(&pool, Request::from_parts(parts, body), tee.as_deref(), runtime.timeouts(), &mut attempt, started);
+    let request = Request::from_parts(parts, body);
+    let sent = send(&pool, request, tee.as_deref(), runtime.timeouts(), &mut attempt, &mut flight, started);
     match sent.await {
         Ok((response, lease, head_at)) => {
             attempt.status = Some(response.status().as_u16());
@@ -145,6 +151,7 @@ async fn forward(
             flight.answered(attempt, head_at);
             answer(response, lease, flight, shape)
         }
+        Err(_) if tee.as_ref().is_some_and(|t| t.malformed()) => refuse(flight, AgentError::BadRequest),
         Err(error) if tee.as_ref().is_some_and(|t| t.failed()) => {
             flight.abandon();
             reply::problem(error, Some(flight.correlation_id()))
@@ -162,8 +169,12 @@ fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: Caller, host
     let headers = &mut parts.headers;
     headers::strip_hop_by_hop(headers);
     headers.remove(router::TOKEN_HEADER);
-    headers::announce(headers, caller, host);
+    headers::announce(headers, caller, host, parts.version);
     let exchange = flight.exchange();
+    if exchange.trace.parent.is_none() {
+        // It belongs to a trace that is not continued (W3C Trace Context section 3.3).
+        headers.remove(headers::TRACESTATE);
+    }
     headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
     set_correlation_id(headers, exchange.correlation_id.as_str());
     parts.version = Version::HTTP_11;
@@ -183,6 +194,7 @@ async fn send(
     tee: Option<&Tee>,
     timeouts: crate::upstream::Timeouts,
     attempt: &mut Attempt,
+    flight: &mut Flight,
     started: Instant,
 ) -> Result<(Response<Incoming>, Lease, Instant), AgentError> {
     let mut fresh = false;
@@ -198,6 +210,7 @@ async fn send(
         attempt.start_us = micros(sent_at.saturating_duration_since(started));
         attempt.connect = lease.connect;
         attempt.http_version = lease.http_version();
+        flight.on_wire(Some(attempt.clone()));
         let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
         let head_at = Instant::now();
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
@@ -206,9 +219,11 @@ async fn send(
             Ok(Ok(response)) => return Ok((response, lease, head_at)),
             Err(error) => return Err(error),
             Ok(Err(mut failure)) => match failure.take_message() {
-                Some(unsent) if lease.reused() => {
+                Some(unsent) if lease.reused() && !fresh => {
+                    lease.discard();
                     request = unsent;
                     fresh = true;
+                    flight.on_wire(None);
                 }
                 _ => return Err(blame(failure.error())),
             },
@@ -219,6 +234,9 @@ async fn send(
 fn blame(error: &hyper::Error) -> AgentError {
     if error.is_parse() { AgentError::BadAnswer } else { AgentError::UpstreamClosed }
 }
+
+/// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.
+const UPLOAD_LOOK: Duration = Duration::from_secs(1);
 
 /// Waits for the head. The head's time-out starts when the request was sent whole; until then only a standstill of the
 /// upload ends the wait, so that long uploads are not cut.
@@ -236,15 +254,18 @@ async fn until_head<F: Future>(
             output = &mut sending => return Ok(output),
             () = &mut sleep => {}
         }
-        let (deadline, error) = match tee.map(|t| (t.ended(), t.moved())) {
-            None => (sent_at + timeouts.head, AgentError::HeadTimeout),
-            Some((Some(ended), _)) => (ended + timeouts.head, AgentError::HeadTimeout),
-            Some((None, moved)) => (moved + timeouts.idle, AgentError::IdleTimeout),
+        let now = Instant::now();
+        let sent = tee.map_or(Some(sent_at), Tee::ended);
+        let (deadline, look) = match (sent, tee) {
+            (None, Some(tee)) => (tee.moved() + timeouts.idle, now + timeouts.head.min(UPLOAD_LOOK)),
+            (sent, _) => (sent.unwrap_or(sent_at) + timeouts.head, now + timeouts.head),
         };
-        if deadline <= Instant::now() {
-            return Err(error);
+        if deadline <= now {
+            // Whoever is waited for is to blame: the caller for bytes, or the upstream that takes none.
+            let starved = sent.is_none() && tee.is_some_and(Tee::starved);
+            return Err(if starved { AgentError::IdleTimeout } else { AgentError::HeadTimeout });
         }
-        sleep.as_mut().reset(deadline.into());
+        sleep.as_mut().reset(deadline.min(look).into());
     }
 }
 
@@ -274,6 +295,7 @@ fn answer(response: Response<Incoming>, lease: Lease, mut flight: Flight, shape:
 /// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
 struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
     worker: Rc<Worker>,
+    left: Rc<Cell<bool>>,
     inner: Option<Pin<Box<F>>>,
 }
 
@@ -293,8 +315,9 @@ impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
 impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
     fn drop(&mut self) {
         if let Some(inner) = self.inner.take() {
+            self.left.set(true);
             self.worker.spawn(async move {
-                // The answer's own drop reads its body on, and records that the caller left.
+                // The answer's own drop reads its body on.
                 let _ = tokio::time::timeout(AFTERLIFE, inner).await;
             });
         }

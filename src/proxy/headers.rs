@@ -3,7 +3,8 @@
 use http::header::{
     CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use std::fmt::Write;
 use std::net::IpAddr;
 
 /// Carries the transaction's id, in both directions.
@@ -14,12 +15,15 @@ pub const VIGIE_ERROR: HeaderName = HeaderName::from_static("x-vigie-error");
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// W3C trace context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Vendors' parts of the trace context.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 vigie");
+const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -83,9 +87,9 @@ pub struct Caller {
 }
 
 /// Adds `Via` and `X-Forwarded-*`, and points `Host` at the upstream.
-pub fn announce(headers: &mut HeaderMap, caller: Caller, upstream: &HeaderValue) {
+pub fn announce(headers: &mut HeaderMap, caller: Caller, upstream: &HeaderValue, version: Version) {
     let host = headers.insert(HOST, upstream.clone());
-    headers.append(VIA, VIA_VALUE);
+    headers.append(VIA, if version == Version::HTTP_10 { VIA_1_0 } else { VIA_VALUE });
     append_forwarded_for(headers, caller.ip);
     if let (Some(host), false) = (host, headers.contains_key(FORWARDED_HOST)) {
         headers.insert(FORWARDED_HOST, host);
@@ -96,10 +100,14 @@ pub fn announce(headers: &mut HeaderMap, caller: Caller, upstream: &HeaderValue)
 }
 
 fn append_forwarded_for(headers: &mut HeaderMap, ip: IpAddr) {
-    let text = match headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()) {
-        Some(chain) => format!("{chain}, {ip}"),
-        None => ip.to_string(),
-    };
+    let mut text = String::new();
+    // Several lines are one list (RFC 9110 section 5.3).
+    for part in headers.get_all(FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()) {
+        text.push_str(part);
+        text.push_str(", ");
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{ip}");
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(FORWARDED_FOR, value);
     }
@@ -144,7 +152,7 @@ mod tests {
     fn the_chain_of_callers_grows_and_host_is_the_upstreams() {
         let mut headers = map(&[("host", "localhost:8080"), ("x-forwarded-for", "203.0.113.9")]);
         let caller = Caller { ip: IpAddr::from([127, 0, 0, 1]), tls: false };
-        announce(&mut headers, caller, &HeaderValue::from_static("acme.myfreshworks.com"));
+        announce(&mut headers, caller, &HeaderValue::from_static("acme.myfreshworks.com"), Version::HTTP_11);
         assert_eq!(headers["x-forwarded-for"], "203.0.113.9, 127.0.0.1");
         assert_eq!(headers["x-forwarded-host"], "localhost:8080");
         assert_eq!(headers["x-forwarded-proto"], "http");

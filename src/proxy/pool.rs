@@ -4,8 +4,9 @@ use super::body::RequestBody;
 use super::connect;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
-use http::{Request, Response, Uri};
-use hyper::body::Incoming;
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Request, Response, Uri};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,6 +22,8 @@ pub struct Pool {
     dialer: connect::Dialer,
     idle: RefCell<VecDeque<(http1::SendRequest<RequestBody>, Instant)>>,
     shared: RefCell<Option<http2::SendRequest<RequestBody>>>,
+    /// Counts the connections that were shared, to tell them apart.
+    generation: Cell<u64>,
     /// Held while the first HTTP/2 connection is made, so that a burst opens one and not hundreds.
     dialing: tokio::sync::Mutex<()>,
     speaks_h2: Cell<Option<bool>>,
@@ -40,6 +43,7 @@ pub struct Lease {
     pool: Rc<Pool>,
     /// Set when it was opened for this exchange.
     pub connect: Option<ConnectTimes>,
+    generation: u64,
 }
 
 impl Pool {
@@ -55,33 +59,47 @@ impl Pool {
             dialer,
             idle: RefCell::default(),
             shared: RefCell::default(),
+            generation: Cell::new(0),
             dialing: tokio::sync::Mutex::new(()),
             speaks_h2: Cell::new(speaks_h2),
         }
     }
 
-    /// A connection that was open already, or a new one; `fresh` demands a new one (after a stale one failed).
+    /// A connection that was open already, or a new one; `fresh` uses no idle one again (after a stale one failed).
     pub async fn lease(self: &Rc<Self>, fresh: bool) -> Result<Lease, (AgentError, ConnectTimes)> {
-        if !fresh && let Some(sender) = self.reuse().await {
-            return Ok(Lease { sender, pool: Rc::clone(self), connect: None });
+        if let Some(sender) = self.reuse(fresh).await {
+            return Ok(self.lend(sender, None));
         }
         if self.speaks_h2.get() == Some(false) {
             return self.dial().await;
         }
-        let _turn = self.dialing.lock().await;
-        match self.reuse().await {
-            Some(sender) if !fresh => Ok(Lease { sender, pool: Rc::clone(self), connect: None }),
-            _ => self.dial().await,
+        // Waiting for a turn is part of the connect time-out: before an upstream that is deaf, everybody's ends at once.
+        let turn = tokio::time::timeout(self.config.timeouts.connect, self.dialing.lock()).await;
+        let turn = turn.map_err(|_| (AgentError::ConnectTimeout, ConnectTimes::default()))?;
+        if let Some(sender) = self.reuse(fresh).await {
+            return Ok(self.lend(sender, None));
         }
+        if self.speaks_h2.get() == Some(false) {
+            // It was just found out that connections are not shared, so all may be made at once.
+            drop(turn);
+        }
+        self.dial().await
     }
 
-    async fn reuse(&self) -> Option<Sender> {
+    fn lend(self: &Rc<Self>, sender: Sender, connect: Option<ConnectTimes>) -> Lease {
+        Lease { sender, pool: Rc::clone(self), connect, generation: self.generation.get() }
+    }
+
+    async fn reuse(&self, fresh: bool) -> Option<Sender> {
         let shared = self.shared.borrow().clone();
         if let Some(mut sender) = shared {
             if !sender.is_closed() && sender.ready().await.is_ok() {
                 return Some(Sender::H2(sender));
             }
             self.shared.take();
+        }
+        if fresh {
+            return None;
         }
         loop {
             let (mut sender, since) = self.idle.borrow_mut().pop_back()?;
@@ -106,9 +124,10 @@ impl Pool {
         };
         if let Sender::H2(sender) = &sender {
             self.shared.replace(Some(sender.clone()));
+            self.generation.set(self.generation.get() + 1);
         }
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(_))));
-        Ok(Lease { sender, pool: Rc::clone(self), connect: Some(times) })
+        Ok(self.lend(sender, Some(times)))
     }
 }
 
@@ -132,11 +151,21 @@ impl Lease {
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         match &mut self.sender {
-            Sender::H1(sender) => sender.try_send_request(request).await,
+            Sender::H1(sender) => {
+                keep_unusual_body(&mut request);
+                sender.try_send_request(request).await
+            }
             Sender::H2(sender) => {
                 self.pool.absolute(&mut request);
                 sender.try_send_request(request).await
             }
+        }
+    }
+
+    /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.
+    pub fn discard(self) {
+        if matches!(self.sender, Sender::H2(_)) && self.pool.generation.get() == self.generation {
+            self.pool.shared.take();
         }
     }
 
@@ -151,6 +180,14 @@ impl Lease {
             }
             idle.push_back((sender, Instant::now()));
         }
+    }
+}
+
+/// hyper leaves out the body of a GET or HEAD whose length is not known, unless the framing is named.
+fn keep_unusual_body(request: &mut Request<RequestBody>) {
+    let body = request.body();
+    if request.method().is_safe() && !body.is_end_stream() && body.size_hint().exact().is_none() {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -157,9 +157,19 @@ impl Worker {
 
     /// Waits until every connection and every answer still read on has ended, for `grace` at most; then nothing more is
     /// spawned. Gives the number of tasks cut.
-    pub async fn finish(&self, grace: Duration) -> usize {
+    pub async fn finish(&self, grace: Duration, beat: &mut tokio::time::Interval) -> usize {
         self.tasks.close();
-        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        let ended = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.tasks.wait() => return,
+                    // A long drain is no reason to be killed.
+                    _ = beat.tick() => self.beat(),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(grace, ended).await;
         self.closing.set(true);
         self.tasks.len()
     }

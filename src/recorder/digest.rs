@@ -5,7 +5,7 @@ use super::decode::{Decoded, decode};
 use super::{Capture, Knowledge};
 use crate::exchange::record::{Record, Word};
 use crate::exchange::redact::{self, Masked, MaskedBuilder, Masker};
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{AgentError, Attempt, Exchange, Outcome};
 use crate::vendors::{Answer, Judgement, RouteDef, Summary, classify};
 use http::Method;
 use std::borrow::Cow;
@@ -124,7 +124,7 @@ impl Recording<'_> {
             outcome: Cow::Borrowed(self.outcome.as_str()),
             intent: Cow::Borrowed(intent.as_str()),
             object: self.route.map_or_else(|| Arc::from(""), |r| Arc::clone(&r.object)),
-            upstream_ms: attempts.last().map(|a| ms(a.upstream_us)),
+            upstream_ms: attempts.last().filter(|a| is_timed(a)).map(|a| ms(a.upstream_us)),
             overhead_ms: ms(self.exchange.overhead_us),
             dns_ms: connect.map(|c| ms(c.dns_us.into())),
             connect_ms: connect.map(|c| ms(c.tcp_us.into())),
@@ -180,6 +180,12 @@ impl Recording<'_> {
             }
         }
     }
+}
+
+/// Whether an attempt's time is the vendor's: it answered, or let the time for its answer's head run out. The windows
+/// count the same ones, live and rebuilt.
+fn is_timed(attempt: &Attempt) -> bool {
+    attempt.status.is_some() || attempt.error == Some(AgentError::HeadTimeout)
 }
 
 /// RFC 3339 in UTC with milliseconds.

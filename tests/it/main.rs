@@ -15,6 +15,7 @@ mod otlp;
 mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;
+mod proxy;
 mod sandbox;
 mod support;
 mod tidy;

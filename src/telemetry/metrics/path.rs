@@ -121,11 +121,11 @@ impl AttemptEnd {
         self.status.is_some() || self.error == Some(AgentError::HeadTimeout)
     }
 
-    /// Connect, TLS and time-out failures: what the `upstream_unreachable` rule counts.
+    /// Connect, TLS and time-out failures: what the `upstream_unreachable` rule counts. A standstill before the head is the
+    /// caller's.
     fn is_unreachable(&self) -> bool {
-        use AgentError::{Connect, ConnectTimeout, Dns, HeadTimeout, IdleTimeout, Tls};
-        self.status.is_none()
-            && matches!(self.error, Some(Dns | Connect | ConnectTimeout | Tls | HeadTimeout | IdleTimeout))
+        use AgentError::{Connect, ConnectTimeout, Dns, HeadTimeout, Tls};
+        self.status.is_none() && matches!(self.error, Some(Dns | Connect | ConnectTimeout | Tls | HeadTimeout))
     }
 }
 

@@ -1,0 +1,173 @@
+//! Connections on both sides: kept, replaced, pipelined, and callers of HTTP/1.0.
+
+use super::support::{Scripted, Wire, all_closed, assert_fields, head, metric, record, records};
+use crate::support::{DEADLINE, Origin, TestAgent, eventually};
+use serde_json::json;
+
+/// One worker, so that which connection is reused is known.
+fn one_worker() -> serde_json::Value {
+    json!({ "proxy": { "workers": 1 } })
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+
+async fn call(caller: &mut Wire, method: &str, id: &str) -> String {
+    caller.send(head(method, "/api/deals", id, "content-length: 0\r\n")).await;
+    let reply = caller.head().await;
+    caller.until("}").await;
+    reply
+}
+
+#[tokio::test]
+async fn an_upstream_connection_is_used_again() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        loop {
+            wire.head().await;
+            wire.send(OK).await;
+        }
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    for index in 0..5 {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        assert!(call(&mut caller, "POST", &format!("again.{index}")).await.starts_with("http/1.1 200 "));
+    }
+    assert_eq!(origin.connections(), 1);
+    assert!(record(&agent, "again.0").await["connect_ms"].is_number());
+    assert_eq!(record(&agent, "again.4").await["connect_ms"], json!(null));
+}
+
+#[tokio::test]
+async fn a_connection_the_upstream_closed_is_replaced() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send(OK).await;
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    for index in 0..30 {
+        let reply = call(&mut caller, "POST", &format!("stale.{index}")).await;
+        assert!(reply.starts_with("http/1.1 200 "), "{index}: {reply}");
+        all_closed(origin.url()).await;
+    }
+    assert_eq!(origin.connections(), 30);
+    assert_fields(&record(&agent, "stale.29").await, json!({ "outcome": "ok", "attempts": 1 }));
+    assert_eq!(metric(&agent, "vigie_attempts_total", &["status_code=\"200\""]).await, 30.0);
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_arrived_is_not_sent_twice() {
+    let origin = Scripted::start(|mut wire, number| async move {
+        wire.head().await;
+        if number == 0 {
+            wire.send(OK).await;
+            // Takes the second request, and leaves without an answer.
+            wire.head().await;
+        } else {
+            wire.send(OK).await;
+        }
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    call(&mut caller, "POST", "first").await;
+    let reply = call(&mut caller, "POST", "second").await;
+    assert!(reply.starts_with("http/1.1 502 ") && reply.contains("x-vigie-error: upstream_closed\r\n"), "{reply}");
+    assert_eq!(origin.connections(), 1);
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let origin = Origin::http(|request| async move {
+        crate::support::origin::json(200, format!("{{\"path\":\"{}\"}}", request.uri().path()))
+    })
+    .await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    let [one, two] = [1, 2].map(|n| head("GET", &format!("/api/deals/{n}"), "pipelined", ""));
+    caller.send(one + &two).await;
+    caller.until("{\"path\":\"/api/deals/1\"}").await;
+    caller.until("{\"path\":\"/api/deals/2\"}").await;
+    for record in records(&agent, "pipelined", 2).await {
+        assert_fields(&record, json!({ "outcome": "ok" }));
+    }
+}
+
+#[tokio::test]
+async fn callers_of_http_1_0_are_served() {
+    let (feed, body) = super::support::fed();
+    let body = parking_lot::Mutex::new(Some(body));
+    let origin = Origin::http(move |_| {
+        let body = body.lock().take().expect("one request");
+        async move { crate::support::origin::json(200, body) }
+    })
+    .await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send("GET /api/deals/1 HTTP/1.0\r\nx-correlation-id: old\r\n\r\n").await;
+    feed.send("{\"deal\":{}}".into()).await.expect("the agent reads");
+    drop(feed);
+    let reply = caller.rest().await.to_ascii_lowercase();
+    // No chunks for a caller that does not know them: the end of the connection ends the body.
+    assert!(reply.ends_with("\r\n\r\n{\"deal\":{}}") && !reply.contains("transfer-encoding"), "{reply}");
+    assert!(origin.seen()[0].headers.get_all("via").iter().any(|v| v == "1.0 vigie"), "{:?}", origin.seen());
+    assert_fields(&record(&agent, "old").await, json!({ "outcome": "ok", "response_size_bytes": 11 }));
+}
+
+#[tokio::test]
+async fn concurrent_calls_have_connections_of_their_own() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.until("go").await;
+        wire.send(OK).await;
+        wire.rest().await;
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut callers = Vec::new();
+    for index in 0..8 {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("POST", "/api/deals", &format!("many.{index}"), "content-length: 2\r\n")).await;
+        callers.push(caller);
+    }
+    eventually("a connection each", DEADLINE, || async { (origin.connections() == 8).then_some(()) }).await;
+    for caller in &mut callers {
+        caller.send("go").await;
+        assert!(caller.head().await.starts_with("http/1.1 200 "));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_is_whole() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"deal\":{\"id\":7}}").await;
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    for id in ["ends.1", "ends.2"] {
+        // The caller's own connection lives on.
+        caller.send(head("GET", "/api/deals/7", id, "")).await;
+        assert!(caller.head().await.contains("transfer-encoding: chunked\r\n"));
+        caller.until("{\"deal\":{\"id\":7}}\r\n0\r\n\r\n").await;
+        assert_fields(&record(&agent, id).await, json!({ "outcome": "ok", "response_size_bytes": 17 }));
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_before_sending_is_told_to_go_on() {
+    let origin = Origin::http(|request| async move {
+        let body = axum::body::to_bytes(request.into_body(), 100).await.expect("a small body");
+        crate::support::origin::json(201, body)
+    })
+    .await;
+    let agent = TestAgent::start(&origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("POST", "/api/deals", "expect", "content-length: 9\r\nexpect: 100-continue\r\n")).await;
+    assert_eq!(caller.head().await, "http/1.1 100 continue\r\n\r\n");
+    caller.send("{\"deal\":1").await;
+    assert!(caller.head().await.starts_with("http/1.1 201 "));
+    caller.until("{\"deal\":1").await;
+}
