@@ -33,7 +33,7 @@ readme: ## write the tables of keys and metrics into README.md
 	$(CARGO) build --locked
 	bash .ci/readme $(abspath $(TARGET_DIR))/debug/vigie
 
-bench-proxy: ## compare the proxy with nginx and haproxy, side by side
+bench-proxy: ## compare the proxy with nginx, haproxy, Envoy and a bare forwarder, side by side
 	bench/proxy/run
 
 soak: ## the tests with their full figures; takes an hour or more

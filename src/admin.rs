@@ -71,6 +71,12 @@ impl State {
         self.ready.load(Ordering::Relaxed)
     }
 
+    /// Every upstream's ten-minute window holds ten minutes.
+    pub fn windows_complete(&self) -> bool {
+        let now = self.clock.elapsed();
+        self.metrics.upstreams().iter().all(|upstream| upstream.windows.read(now).complete)
+    }
+
     /// Every data-path thread beat within five seconds.
     pub fn is_live(&self) -> bool {
         let now = self.clock.elapsed();

@@ -86,7 +86,6 @@ impl App {
         let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
         let peers = Peers::new(listener, &config.upstreams);
         let spans = Spans::start(&config.telemetry.traces, peers, Arc::clone(&metrics), runtime)?;
-        rebuild::windows(&config.history, &metrics, &clock);
 
         let recorder = Recorder {
             queue: queue.clone(),
@@ -130,9 +129,10 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
+        rebuild_windows(config.history.clone(), Arc::clone(&state.metrics), state.clock.clone());
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
-        write_addresses(&config.data_dir, &addresses)?;
+        tell_addresses(&config.data_dir, &addresses);
         Ok(Self { addresses, proxy, state, queue, recorder, log, history, spans, stop_admin })
     }
 
@@ -237,6 +237,14 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
     })
 }
 
+/// Beside the traffic and not before it: a slow disk must not keep the listeners closed.
+fn rebuild_windows(config: history::Config, metrics: Arc<Metrics>, clock: Clock) {
+    tokio::task::spawn_blocking(move || {
+        let _span = tracing::info_span!("rebuild_windows").entered();
+        rebuild::windows(&config, &metrics, &clock);
+    });
+}
+
 fn open_history(
     config: &history::Config,
     clock: &Clock,
@@ -263,6 +271,12 @@ fn know(profile: Arc<Profile>) -> anyhow::Result<Knowledge> {
 
 fn ignorance() -> anyhow::Result<Knowledge> {
     know(Profile::builtin("generic").context("the generic profile is missing")?)
+}
+
+fn tell_addresses(dir: &Path, addresses: &Addresses) {
+    if let Err(error) = write_addresses(dir, addresses) {
+        tracing::warn!(%error, "{ADDRESSES} cannot be written: scripts will not find the ports");
+    }
 }
 
 fn write_addresses(dir: &Path, addresses: &Addresses) -> anyhow::Result<()> {

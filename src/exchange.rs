@@ -148,8 +148,10 @@ pub enum AgentError {
     Tls,
     /// No answer head in time.
     HeadTimeout,
-    /// The body stood still for too long, in either direction.
+    /// The answer's body stood still for too long.
     IdleTimeout,
+    /// The caller's body stood still for too long.
+    UploadTimeout,
     /// The upstream closed or reset the connection before the answer was complete.
     UpstreamClosed,
     /// The upstream's answer is not valid HTTP.
@@ -160,7 +162,7 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
@@ -172,6 +174,7 @@ impl AgentError {
         Self::Tls,
         Self::HeadTimeout,
         Self::IdleTimeout,
+        Self::UploadTimeout,
         Self::UpstreamClosed,
         Self::BadAnswer,
         Self::Internal,
@@ -191,6 +194,7 @@ impl AgentError {
             Self::Tls => "tls",
             Self::HeadTimeout => "head_timeout",
             Self::IdleTimeout => "idle_timeout",
+            Self::UploadTimeout => "upload_timeout",
             Self::UpstreamClosed => "upstream_closed",
             Self::BadAnswer => "bad_answer",
             Self::Internal => "internal",
@@ -206,7 +210,8 @@ impl AgentError {
             Self::CallerUnauthenticated => 401,
             Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => 502,
             Self::ConnectTimeout | Self::HeadTimeout => 504,
-            Self::IdleTimeout => 408,
+            Self::IdleTimeout => 504,
+            Self::UploadTimeout => 408,
             Self::Internal => 500,
         }
     }
@@ -216,6 +221,8 @@ impl AgentError {
         match self {
             Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => Outcome::Network,
             Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout => Outcome::Timeout,
+            // The caller stopped sending: neither the vendor nor Vigie is to blame.
+            Self::UploadTimeout => Outcome::ClientClosed,
             _ => Outcome::AgentError,
         }
     }

@@ -4,6 +4,7 @@ mod acceptor;
 mod body;
 mod connect;
 mod context;
+mod drain;
 mod flight;
 mod forward;
 mod headers;

@@ -27,7 +27,12 @@ pub async fn records(Extract(state): Extract<Arc<State>>, RawQuery(query): RawQu
         Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     // The history's files are read off this thread: a search may take a while and the thread also accepts connections.
-    let found = tokio::task::spawn_blocking(move || crate::history::Reader::open_readonly(&dir)?.search(&filter)).await;
+    let span = tracing::info_span!("search_records");
+    let found = tokio::task::spawn_blocking(move || {
+        let _span = span.entered();
+        crate::history::Reader::open_readonly(&dir)?.search(&filter)
+    })
+    .await;
     match found {
         Ok(Ok(page)) => {
             let cursor = page.cursor.to_string();
@@ -70,6 +75,7 @@ pub async fn status(Extract(state): Extract<Arc<State>>) -> Json<Value> {
         "ready": state.is_ready(),
         "live": state.is_live(),
         "proxy": state.proxy.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "windows_complete": state.windows_complete(),
         "recorder_queue_depth": state.recorder.depth(),
     }))
 }

@@ -84,12 +84,12 @@ impl Buckets {
 }
 
 impl Store {
-    /// Makes the directory, drops what is too old, and opens the running day.
+    /// Makes the directory, drops what is too old, and opens the running day. A disk that is full or a file that is damaged
+    /// at the start is no other than one later: rows are dropped and counted until it is well again, and calls flow.
     ///
     /// # Errors
-    /// When the directory cannot be made or the running day's file cannot be used. Later failures are counted instead.
+    /// When the running day's file was written by a newer version.
     pub(super) fn open(config: &Config, clock: Clock, counters: Counters) -> Result<Self, Error> {
-        make_dir(&config.dir)?;
         let mut store = Self {
             dir: config.dir.clone(),
             days: config.days,
@@ -103,11 +103,24 @@ impl Store {
             upkeep_day: None,
             upkeep_at: Duration::ZERO,
         };
-        let today = day::of(store.clock.wall_us());
-        store.upkeep(today).map_err(|source| Error::Io { path: store.dir.clone(), source })?;
-        store.open = Some(Open::new(&store.dir, today)?);
-        store.measure(today);
+        match store.begin() {
+            Err(newer @ Error::Newer { .. }) => return Err(newer),
+            Err(error) => {
+                let retry_at = store.clock.elapsed() + RETRY_AFTER;
+                store.change(State::Failing { retry_at }, &error.to_string());
+            }
+            Ok(()) => {}
+        }
         Ok(store)
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        make_dir(&self.dir)?;
+        let today = day::of(self.clock.wall_us());
+        self.upkeep(today).map_err(|source| Error::Io { path: self.dir.clone(), source })?;
+        self.open = Some(Open::new(&self.dir, today)?);
+        self.measure(today);
+        Ok(())
     }
 
     /// Writes the batches in one transaction, or drops and counts them.

@@ -136,7 +136,7 @@ impl WorkerThread {
                 biased;
                 () = self.stop.cancelled() => break,
                 handed = receiver.recv() => match handed {
-                    Some(handed) => begin(&worker, handed, &self.stop, &self.open),
+                    Some(handed) => begin(&worker, handed, &self.open),
                     None => break,
                 },
                 _ = beat.tick() => worker.beat(),
@@ -144,17 +144,18 @@ impl WorkerThread {
         }
         // What the acceptor took before it stopped is still served.
         while let Ok(handed) = receiver.try_recv() {
-            begin(&worker, handed, &self.stop, &self.open);
+            begin(&worker, handed, &self.open);
         }
+        worker.drain.begin();
         worker.finish(self.grace, &mut beat).await
     }
 }
 
-fn begin(worker: &Rc<Worker>, (stream, listener): Handed, stop: &CancellationToken, open: &Arc<AtomicUsize>) {
-    let (serving, stop, open) = (Rc::clone(worker), stop.clone(), Arc::clone(open));
+fn begin(worker: &Rc<Worker>, (stream, listener): Handed, open: &Arc<AtomicUsize>) {
+    let (serving, open) = (Rc::clone(worker), Arc::clone(open));
     worker.spawn(async move {
         if let Ok(stream) = TcpStream::from_std(stream) {
-            serving.serve(stream, listener, stop).await;
+            serving.serve(stream, listener).await;
         }
         open.fetch_sub(1, Ordering::Relaxed);
     });

@@ -213,8 +213,7 @@ pub const AFTERLIFE: Duration = Duration::from_secs(30);
 
 impl ReplyStream {
     /// Starts streaming; `lease` goes back to its pool at the body's end.
-    pub fn new(body: Incoming, lease: Lease, flight: Flight, limit: usize, idle: Duration) -> Self {
-        let tee = Tee::new(limit, Instant::now());
+    pub fn new(body: Incoming, lease: Lease, flight: Flight, tee: Tee, idle: Duration) -> Self {
         let mut source = Source { body, tee, lease: Some(lease), flight };
         if source.body.is_end_stream() {
             source.end();
@@ -260,8 +259,9 @@ impl Source {
         {
             lease.release();
         }
-        self.tee.ended.set(Some(self.tee.ended().unwrap_or_else(Instant::now)));
-        self.flight.delivered();
+        let ended = self.tee.ended().unwrap_or_else(|| self.tee.moved());
+        self.tee.ended.set(Some(ended));
+        self.flight.delivered(ended);
     }
 
     /// Reads on without a caller, to learn how the write ended.

@@ -87,12 +87,22 @@ pub fn traceparent(trace: &Trace, span: u64) -> HeaderValue {
 }
 
 /// The caller's correlation id if it is harmless, else the caller's trace id, else a new UUIDv7.
-pub fn correlation_id(headers: &HeaderMap, trace: &Trace) -> Masked {
+pub fn correlation_id(headers: &HeaderMap, trace: &Trace, ids: &SpanIds, now_us: i64) -> Masked {
     let given = headers.get(CORRELATION_ID).and_then(|v| v.to_str().ok());
     given.and_then(redact::correlation_id).unwrap_or_else(|| match trace.parent {
         Some(_) => Masked::from_trace_id(trace.trace_id),
-        None => Masked::from_uuid(Uuid::now_v7()),
+        None => Masked::from_uuid(uuid(ids, now_us)),
     })
+}
+
+/// A UUIDv7 (RFC 9562 section 5.7) from the clock reading that the exchange has anyway; its random part must be unique, not
+/// unguessable, so the operating system is not asked.
+fn uuid(ids: &SpanIds, now_us: i64) -> Uuid {
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&ids.next().to_be_bytes());
+    random[8..].copy_from_slice(&ids.next().to_be_bytes()[..2]);
+    let ms = u64::try_from(now_us / 1000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
 }
 
 #[cfg(test)]

@@ -101,14 +101,14 @@ impl Flight {
     }
 
     /// The last byte was handed to the caller.
-    pub fn delivered(&mut self) {
-        self.delivered_at.get_or_insert_with(Instant::now);
+    pub fn delivered(&mut self, at: Instant) {
+        self.delivered_at.get_or_insert(at);
     }
 
     /// The caller left.
     pub fn abandon(&mut self) {
         self.exchange().client_closed = true;
-        self.delivered();
+        self.delivered(Instant::now());
     }
 
     /// True once the request's last byte was taken.

@@ -57,10 +57,12 @@ fn open(
 ) -> Result<Opened, Box<Response<ReplyBody>>> {
     let shared = &worker.shared;
     let trace = context::trace(&parts.headers, &worker.ids, shared.trace_ratio);
-    let correlation_id = context::correlation_id(&parts.headers, &trace);
+    let started_us = shared.clock.wall_us();
+    let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
     let checked = target::check(parts).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, &parts.headers)?;
-        let target = shared.upstreams[routed.upstream].target(routed.path, query).ok_or(AgentError::BadRequest)?;
+        let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
+        let target = target.ok_or(AgentError::BadRequest)?;
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
     });
     let (place, shard) = match &checked {
@@ -75,7 +77,7 @@ fn open(
         place,
         kind: Kind::Proxy,
         direction: Direction::Outbound,
-        started_us: shared.clock.wall_us(),
+        started_us,
         head_at_us: 0,
         method: parts.method.clone(),
         target: Uri::default(),
@@ -132,7 +134,7 @@ async fn forward(
     let Opened { mut flight, pool, upstream, target, tee } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     let span = worker.ids.next();
-    prepare(&mut parts, &mut flight, caller, runtime.host(), span);
+    prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
     parts.uri = Uri::from(target);
     let body = match &tee {
         Some(tee) => RequestBody::Stream(body, Rc::clone(tee)),
@@ -165,7 +167,7 @@ async fn forward(
 }
 
 /// Rewrites the request's headers for the next hop.
-fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: Caller, host: &HeaderValue, span: u64) {
+fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, host: &HeaderValue, span: u64) {
     let headers = &mut parts.headers;
     headers::strip_hop_by_hop(headers);
     headers.remove(router::TOKEN_HEADER);
@@ -263,7 +265,7 @@ async fn until_head<F: Future>(
         if deadline <= now {
             // Whoever is waited for is to blame: the caller for bytes, or the upstream that takes none.
             let starved = sent.is_none() && tee.is_some_and(Tee::starved);
-            return Err(if starved { AgentError::IdleTimeout } else { AgentError::HeadTimeout });
+            return Err(if starved { AgentError::UploadTimeout } else { AgentError::HeadTimeout });
         }
         sleep.as_mut().reset(deadline.min(look).into());
     }
@@ -282,13 +284,14 @@ fn answer(response: Response<Incoming>, lease: Lease, mut flight: Flight, shape:
     headers::announce_reply(&mut parts.headers);
     set_correlation_id(&mut parts.headers, flight.correlation_id());
     let exchange = flight.exchange();
-    let own = Instant::now().saturating_duration_since(shape.head_at);
+    let now = Instant::now();
+    let own = now.saturating_duration_since(shape.head_at);
     exchange.overhead_us += micros(own);
     if let Some(value) = server_timing::value(exchange) {
         parts.headers.append(headers::SERVER_TIMING, value);
     }
     parts.version = Version::HTTP_11;
-    let stream = ReplyStream::new(body, lease, flight, shape.limit, shape.idle);
+    let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
 }
 

@@ -4,7 +4,6 @@ use http::header::{
     CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
-use std::fmt::Write;
 use std::net::IpAddr;
 
 /// Carries the transaction's id, in both directions.
@@ -57,9 +56,26 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         strip_listed(headers);
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    let lengths = lengths(&HOP_BY_HOP);
+    // Usually there is none: one walk over the names there are is cheaper than a look-up of every name there may be.
+    if headers.keys().any(|name| may_be_in(lengths, name) && HOP_BY_HOP.contains(name)) {
+        for name in &HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
+}
+
+/// The lengths that occur in a list of names, as bits: most names on the wire fail this test and need no comparison.
+const fn length_bit(length: usize) -> u64 {
+    1 << (if length < 63 { length } else { 63 })
+}
+
+fn lengths(names: &[HeaderName]) -> u64 {
+    names.iter().fold(0, |bits, name| bits | length_bit(name.as_str().len()))
+}
+
+fn may_be_in(lengths: u64, name: &HeaderName) -> bool {
+    lengths & length_bit(name.as_str().len()) != 0
 }
 
 fn strip_listed(headers: &mut HeaderMap) {
@@ -78,19 +94,27 @@ fn strip_listed(headers: &mut HeaderMap) {
 }
 
 /// What the proxy knows of the caller's connection.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Caller {
-    /// The peer's address.
-    pub ip: IpAddr,
+    /// The peer's address, as `X-Forwarded-For` tells it: made once a connection.
+    address: HeaderValue,
     /// True when the caller speaks TLS to us.
     pub tls: bool,
 }
 
+impl Caller {
+    /// A caller at `ip`.
+    pub fn new(ip: IpAddr, tls: bool) -> Self {
+        let address = HeaderValue::try_from(ip.to_string()).expect("an address is digits, letters, dots and colons");
+        Self { address, tls }
+    }
+}
+
 /// Adds `Via` and `X-Forwarded-*`, and points `Host` at the upstream.
-pub fn announce(headers: &mut HeaderMap, caller: Caller, upstream: &HeaderValue, version: Version) {
+pub fn announce(headers: &mut HeaderMap, caller: &Caller, upstream: &HeaderValue, version: Version) {
     let host = headers.insert(HOST, upstream.clone());
     headers.append(VIA, if version == Version::HTTP_10 { VIA_1_0 } else { VIA_VALUE });
-    append_forwarded_for(headers, caller.ip);
+    append_forwarded_for(headers, &caller.address);
     if let (Some(host), false) = (host, headers.contains_key(FORWARDED_HOST)) {
         headers.insert(FORWARDED_HOST, host);
     }
@@ -99,15 +123,18 @@ pub fn announce(headers: &mut HeaderMap, caller: Caller, upstream: &HeaderValue,
     }
 }
 
-fn append_forwarded_for(headers: &mut HeaderMap, ip: IpAddr) {
+fn append_forwarded_for(headers: &mut HeaderMap, address: &HeaderValue) {
+    if !headers.contains_key(FORWARDED_FOR) {
+        headers.insert(FORWARDED_FOR, address.clone());
+        return;
+    }
     let mut text = String::new();
     // Several lines are one list (RFC 9110 section 5.3).
     for part in headers.get_all(FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()) {
         text.push_str(part);
         text.push_str(", ");
     }
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{ip}");
+    text.push_str(address.to_str().unwrap_or_default());
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(FORWARDED_FOR, value);
     }
@@ -120,7 +147,15 @@ pub fn announce_reply(headers: &mut HeaderMap) {
 
 /// Copies the headers named, for the recorder.
 pub fn capture(headers: &HeaderMap, names: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
-    names.iter().filter_map(|name| headers.get(name).map(|value| (name.clone(), value.clone()))).collect()
+    let lengths = lengths(names);
+    let mut found = Vec::with_capacity(names.len().min(headers.len()));
+    found.extend(
+        headers
+            .iter()
+            .filter(|(name, _)| may_be_in(lengths, name) && names.contains(name))
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    found
 }
 
 #[cfg(test)]
@@ -151,8 +186,8 @@ mod tests {
     #[test]
     fn the_chain_of_callers_grows_and_host_is_the_upstreams() {
         let mut headers = map(&[("host", "localhost:8080"), ("x-forwarded-for", "203.0.113.9")]);
-        let caller = Caller { ip: IpAddr::from([127, 0, 0, 1]), tls: false };
-        announce(&mut headers, caller, &HeaderValue::from_static("acme.myfreshworks.com"), Version::HTTP_11);
+        let caller = Caller::new(IpAddr::from([127, 0, 0, 1]), false);
+        announce(&mut headers, &caller, &HeaderValue::from_static("acme.myfreshworks.com"), Version::HTTP_11);
         assert_eq!(headers["x-forwarded-for"], "203.0.113.9, 127.0.0.1");
         assert_eq!(headers["x-forwarded-host"], "localhost:8080");
         assert_eq!(headers["x-forwarded-proto"], "http");

@@ -70,6 +70,12 @@ impl Pool {
         if let Some(sender) = self.reuse(fresh).await {
             return Ok(self.lend(sender, None));
         }
+        // Boxed: dialing holds a TLS handshake, tens of kilobytes that would otherwise be part of, and be moved with, the
+        // future of every exchange.
+        Box::pin(self.open(fresh)).await
+    }
+
+    async fn open(self: &Rc<Self>, fresh: bool) -> Result<Lease, (AgentError, ConnectTimes)> {
         if self.speaks_h2.get() == Some(false) {
             return self.dial().await;
         }

@@ -47,7 +47,11 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             "The upstream did not answer in time",
             "The request may have been carried out. Look before sending it again; raise timeouts.head if this is normal.",
         ),
-        AgentError::IdleTimeout => {
+        AgentError::IdleTimeout => (
+            "The upstream's answer stood still for too long",
+            "Raise upstreams.<name>.timeouts.idle if this is normal.",
+        ),
+        AgentError::UploadTimeout => {
             ("The request's body stood still for too long", "Send the body without pauses longer than timeouts.idle.")
         }
         AgentError::UpstreamClosed => (

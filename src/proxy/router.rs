@@ -110,18 +110,15 @@ impl Router {
             let token = headers.get(TOKEN_HEADER)?;
             self.tokens.get(blake3::hash(token.as_bytes()).as_bytes()).copied()
         };
-        let mut strip = None;
+        let by_header = by_header();
         let integration = by_listener
             .or_else(by_token)
             .or_else(|| self.fingerprints.get(&fingerprint?).copied())
             .or_else(|| by_prefix.map(|(_, i)| i))
-            .or_else(|| {
-                by_header().map(|(name, _, i)| {
-                    strip = Some(name.clone());
-                    *i
-                })
-            })
+            .or_else(|| by_header.map(|(.., i)| *i))
             .unwrap_or(UNKNOWN);
+        // It names the integration that was chosen, by whatever evidence: the CRM has no use for it.
+        let strip = by_header.filter(|(.., i)| *i == integration).map(|(name, ..)| name.clone());
         let path = match by_prefix {
             Some((prefix, i)) if i == integration => &path[prefix.len()..],
             _ => path,

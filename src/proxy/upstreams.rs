@@ -3,8 +3,8 @@
 use super::connect::{Dialer, TlsSetupError, tls_config};
 use crate::upstream::{Config, Timeouts};
 use crate::vendors::Profile;
-use http::HeaderValue;
 use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri};
 
 /// One upstream, ready to be called.
 pub struct Upstream {
@@ -39,9 +39,13 @@ impl Upstream {
     }
 
     /// The target to send: base path, path, query. `None` when they do not make a valid one.
-    pub fn target(&self, path: &str, query: Option<&str>) -> Option<PathAndQuery> {
-        let path = if path.is_empty() { "/" } else { path };
+    pub fn target(&self, asked: &Uri, path: &str, query: Option<&str>) -> Option<PathAndQuery> {
         let base = &self.config.base_path;
+        // Nothing added, nothing stripped: what was asked can be shared instead of copied and parsed again.
+        if base.is_empty() && path.len() == asked.path().len() {
+            return asked.path_and_query().cloned();
+        }
+        let path = if path.is_empty() { "/" } else { path };
         let mut text = String::with_capacity(base.len() + path.len() + query.map_or(0, |q| q.len() + 1));
         text.push_str(base);
         text.push_str(path);

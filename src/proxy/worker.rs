@@ -1,5 +1,6 @@
 //! One data-path thread: a current-thread runtime, its own connection pools and metric shards, nothing shared on the way.
 
+use super::drain::Drain;
 use super::forward;
 use super::headers::Caller;
 use super::places::Places;
@@ -21,11 +22,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Time a caller has to send a request's head; slower ones are cut.
-const HEAD_READ: Duration = Duration::from_secs(30);
+/// Time a caller has to send the next request's head, idle time between requests included: longer than the usual client pools
+/// keep a connection, so that none of them finds it closed.
+const HEAD_READ: Duration = Duration::from_secs(75);
 
 /// What all workers read and none writes.
 pub struct Shared {
@@ -59,6 +60,8 @@ pub struct Worker {
     pub pools: Vec<Rc<Pool>>,
     /// Span ids.
     pub ids: context::SpanIds,
+    /// Tells the connections to finish.
+    pub drain: Rc<Drain>,
     index: usize,
     known: RefCell<HashMap<(u16, u16, u16), Spot>>,
     generic: RefCell<HashMap<(u16, u16, String), Spot>>,
@@ -78,6 +81,7 @@ impl Worker {
         Rc::new(Self {
             pools,
             ids: context::SpanIds::new(index),
+            drain: Rc::default(),
             index,
             known: RefCell::default(),
             generic: RefCell::default(),
@@ -179,15 +183,15 @@ impl Worker {
         self.metrics.beat(self.shared.clock.elapsed());
     }
 
-    /// Serves one connection until it ends; `drain` lets the running exchange finish and closes after it.
-    pub async fn serve(self: Rc<Self>, stream: TcpStream, listener: usize, drain: CancellationToken) {
+    /// Serves one connection until it ends; a drain lets the running exchange finish and closes after it.
+    pub async fn serve(self: Rc<Self>, stream: TcpStream, listener: usize) {
         let _open = Open::new(&self.metrics);
         let Ok(peer) = stream.peer_addr() else { return };
         // Small answers must not wait for the caller's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        let caller = Caller { ip: peer.ip().to_canonical(), tls: false };
+        let caller = Caller::new(peer.ip().to_canonical(), false);
         let service = service_fn(|request| {
-            let worker = Rc::clone(&self);
+            let (worker, caller) = (Rc::clone(&self), caller.clone());
             async move { Ok::<_, std::convert::Infallible>(forward::handle(worker, listener, caller, request).await) }
         });
         let connection = http1::Builder::new()
@@ -195,13 +199,18 @@ impl Worker {
             .header_read_timeout(HEAD_READ)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
+        let mut watch = self.drain.watch();
+        let mut draining = false;
         // A broken connection shows in its exchange; one without an exchange is nobody's concern.
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = connection.await;
+        let _ = std::future::poll_fn(|cx| {
+            if watch.has_begun() && !draining {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            watch.list(cx.waker());
+            connection.as_mut().poll(cx)
+        })
+        .await;
     }
 }
 

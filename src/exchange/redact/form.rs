@@ -81,7 +81,9 @@ mod tests {
         for (raw, masked) in [
             ("", String::new()),
             ("page=2&status=open", "page=2&status=open".into()),
-            ("STATUS=in+progress", "status=in%20progress".into()),
+            ("STATUS=in-progress", "status=in-progress".into()),
+            ("status=Zoe+Quibblewick", "status=[text 15 chars]".into()),
+            ("status=2025-10-24+09:45+UTC", "status=2025-10-24%2009:45%20UTC".into()),
             ("status=%25251", "status=%251".into()),
             ("email=jean%40example.com", format!("email={email}")),
             ("email=jean%2540EXAMPLE.com", format!("email={email}")),

@@ -116,6 +116,12 @@ pub struct AttemptEnd {
 }
 
 impl AttemptEnd {
+    /// Whether a request was on the wire: a connection that was never made carried none.
+    fn was_sent(&self) -> bool {
+        use AgentError::{Connect, ConnectTimeout, Dns, Tls};
+        !matches!((self.status, self.error), (None, Some(Dns | Connect | ConnectTimeout | Tls)))
+    }
+
     /// Whether its time is the vendor's: it answered, or let the time for its answer's head run out.
     fn is_timed(&self) -> bool {
         self.status.is_some() || self.error == Some(AgentError::HeadTimeout)
@@ -142,7 +148,9 @@ pub struct PathShard {
 impl PathShard {
     /// Counts one attempt everywhere it belongs: attempts by status, the vendor's time, the upstream's status window.
     pub fn attempt_end(&self, end: &AttemptEnd) {
-        self.attempt(end.status.unwrap_or(0));
+        if end.was_sent() {
+            self.attempt(end.status.unwrap_or(0));
+        }
         let window = self.upstream.windows.shard(self.worker);
         if end.is_timed() {
             self.observe_upstream(end.upstream_us);

@@ -120,6 +120,7 @@ fn one_attempt_counts_wherever_it_belongs() {
 
 #[test]
 fn failures_are_judged_by_their_kind() {
+    use AgentError::{Connect, ConnectTimeout, Dns, Tls};
     let cases = [
         (Some(503), None, (1, 0, 1)),
         (Some(200), Some(AgentError::UpstreamClosed), (0, 0, 1)),
@@ -144,7 +145,9 @@ fn failures_are_judged_by_their_kind() {
             r#"vigie_attempts_total{{integration="erp",upstream="crm",route="/",status_code="{}"}}"#,
             status.unwrap_or(0)
         );
-        assert_eq!(value(&text(&metrics), &series), Some(1.0));
+        // What never reached the wire is no attempt.
+        let unsent = matches!((status, error), (None, Some(Dns | Connect | ConnectTimeout | Tls)));
+        assert_eq!(value(&text(&metrics), &series).unwrap_or(0.0), if unsent { 0.0 } else { 1.0 }, "{error:?}");
     }
 }
 

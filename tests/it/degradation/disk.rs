@@ -114,3 +114,28 @@ async fn a_history_that_is_full_costs_counted_rows() {
     assert_eq!(agent.output().matches("fills the history's space").count(), 1, "said once");
     assert_eq!(agent.admin_text("/ready").await, "ready\n");
 }
+
+#[tokio::test]
+async fn a_history_that_is_broken_at_the_start_stops_no_call() {
+    let crm = crm().await;
+    let home = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
+    // A file stands where the directory should be.
+    std::fs::create_dir_all(home.path().join("data")).expect("a directory");
+    let agent = TestAgent::start_in(home, &crm.url(), json!({})).await;
+    let history = agent.data_dir().join("history");
+    let (home, broken) = (agent.kill9(), history);
+    std::fs::remove_dir_all(&broken).expect("the history's directory");
+    std::fs::write(&broken, "in the way").expect("a file");
+
+    let agent = TestAgent::start_in(home, &crm.url(), json!({})).await;
+    calls(&format!("{}/api/contacts", agent.proxy_url()), 20, 4).await;
+    until(&agent, "dropped rows", "vigie_recorder_dropped_total", "stage=\"history\"", 20).await;
+    assert_eq!(agent.admin_text("/ready").await, "ready\n");
+    std::fs::remove_file(&broken).expect("the file");
+    eventually("rows written again", DEADLINE, || async {
+        calls(&format!("{}/api/contacts", agent.proxy_url()), 1, 1).await;
+        (agent.metric("vigie_history_bytes", "").await > 0.0).then_some(())
+    })
+    .await;
+    assert!(!agent.search(&["--last", "10"]).is_empty());
+}

@@ -20,7 +20,9 @@ async fn assert_problem(agent: &TestAgent, kind: &str, status: u16, outcome: &st
         assert!(head.contains("content-type: application/problem+json\r\n"), "{kind}: {head}");
         assert!(body.contains(&format!("urn:vigie:error:{kind}")), "{kind}: {body}");
         let record = record(agent, &format!("{kind}.{method}")).await;
-        let expected = json!({ "status_code": status, "outcome": outcome, "error_kind": kind, "attempts": 1 });
+        // A connection that was never made carried no request.
+        let attempts = u8::from(!["dns", "connect", "connect_timeout", "tls"].contains(&kind));
+        let expected = json!({ "status_code": status, "outcome": outcome, "error_kind": kind, "attempts": attempts });
         assert_fields(&record, expected);
     }
     assert_not_blamed(agent).await;

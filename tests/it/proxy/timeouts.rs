@@ -126,8 +126,9 @@ async fn a_caller_whose_upload_stands_still() {
     caller.send(head("POST", "/api/deals", "stalled", "content-length: 10\r\n")).await;
     caller.send("{").await;
     let reply = caller.head().await;
-    assert!(reply.starts_with("http/1.1 408 ") && reply.contains("x-vigie-error: idle_timeout\r\n"), "{reply}");
-    assert_fields(&record(&agent, "stalled").await, json!({ "outcome": "timeout", "error_kind": "idle_timeout" }));
+    assert!(reply.starts_with("http/1.1 408 ") && reply.contains("x-vigie-error: upload_timeout\r\n"), "{reply}");
+    let expected = json!({ "outcome": "client_closed", "error_kind": "upload_timeout" });
+    assert_fields(&record(&agent, "stalled").await, expected);
     assert_eq!(metric(&agent, "vigie_window_unreachable", &[]).await, 0.0, "the vendor had no part in it");
 }
 
