@@ -3,6 +3,8 @@
 //! Every string that came from the wire is [`Masked`], which only the masking module can make; the others come from the
 //! configuration or from closed sets. Field names are the log's field names: scripts depend on them.
 
+pub mod json;
+
 use super::redact::Masked;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

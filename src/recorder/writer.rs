@@ -5,6 +5,7 @@ use super::digest::{Digest, digest};
 use super::queue::{Handle, Waiting};
 use super::{Capture, Knowledge};
 use crate::clock::Clock;
+use crate::exchange::record::json;
 use crate::exchange::redact::Masker;
 use crate::exchange::{Exchange, Outcome};
 use crate::history::{self, History};
@@ -77,12 +78,7 @@ impl Recorder {
             };
             self.count(&exchange, outcome, inner_server_error);
             let start = lines.len();
-            if serde_json::to_writer(&mut lines, &record).is_err() {
-                // Cannot happen for a record; a half-written line must not be shipped all the same.
-                lines.truncate(start);
-                self.outputs.metrics.recorder().dropped(DropStage::Log);
-                continue;
-            }
+            json::write(&record, &mut lines);
             let line = start..lines.len();
             lines.push(b'\n');
             count += 1;
