@@ -266,6 +266,7 @@ impl Source {
 
     /// Reads on without a caller, to learn how the write ended.
     async fn read_on(mut self) {
+        let bound = self.flight.afterlife();
         let rest = std::future::poll_fn(|cx| {
             loop {
                 match ready!(self.poll_frame(cx)) {
@@ -275,7 +276,7 @@ impl Source {
             }
         });
         // Past the bound the record says what is known by then: the status, and that the caller left.
-        let _ = tokio::time::timeout(AFTERLIFE, rest).await;
+        let _ = tokio::time::timeout(bound, rest).await;
     }
 }
 

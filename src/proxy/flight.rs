@@ -1,7 +1,7 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
-use super::body::Tee;
+use super::body::{AFTERLIFE, Tee};
 use super::worker::Worker;
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
 use crate::telemetry::metrics::{AttemptEnd, PathShard};
@@ -19,7 +19,7 @@ pub struct Flight {
     upload: Option<Rc<Tee>>,
     delivered_at: Option<Instant>,
     on_wire: Option<Attempt>,
-    left: Option<Rc<Cell<bool>>>,
+    left: Option<Rc<Cell<Option<Instant>>>>,
 }
 
 impl Flight {
@@ -45,13 +45,19 @@ impl Flight {
         self.upload = Some(tee);
     }
 
-    /// A flag to set when the caller leaves while nothing else of this exchange notices.
-    pub fn watch_caller(&mut self) -> Rc<Cell<bool>> {
+    /// Takes the moment at which the caller leaves while nothing else of this exchange notices.
+    pub fn watch_caller(&mut self) -> Rc<Cell<Option<Instant>>> {
         Rc::clone(self.left.get_or_insert_default())
     }
 
+    /// What is left of the time that an answer may still be read for.
+    pub fn afterlife(&self) -> Duration {
+        let since = self.left.as_ref().and_then(|left| left.get()).map_or(Duration::ZERO, |left| left.elapsed());
+        AFTERLIFE.saturating_sub(since)
+    }
+
     fn caller_left(&self) -> bool {
-        self.left.as_ref().is_some_and(|left| left.get())
+        self.left.as_ref().is_some_and(|left| left.get().is_some())
     }
 
     /// Notes that a request is on the wire: it counts, also when nobody waits for its end. `None` takes that back.

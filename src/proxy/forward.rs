@@ -298,7 +298,7 @@ fn answer(response: Response<Incoming>, lease: Lease, mut flight: Flight, shape:
 /// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
 struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
     worker: Rc<Worker>,
-    left: Rc<Cell<bool>>,
+    left: Rc<Cell<Option<Instant>>>,
     inner: Option<Pin<Box<F>>>,
 }
 
@@ -318,7 +318,7 @@ impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
 impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
     fn drop(&mut self) {
         if let Some(inner) = self.inner.take() {
-            self.left.set(true);
+            self.left.set(Some(Instant::now()));
             self.worker.spawn(async move {
                 // The answer's own drop reads its body on.
                 let _ = tokio::time::timeout(AFTERLIFE, inner).await;

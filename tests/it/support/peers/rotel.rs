@@ -76,11 +76,13 @@ impl Rotel {
         self.received().split("Span #").skip(1).map(Span::parse).collect()
     }
 
-    /// Waits until so many spans were received, and returns them with all their attributes.
-    pub async fn eventually_spans(&self, count: usize) -> Vec<Span> {
-        eventually(&format!("{count} spans"), DEADLINE, || async {
-            let spans = self.spans();
-            // Every span of the agent ends with its status code; the last one may still be being printed.
+    /// Waits until so many spans of this trace were received, and returns them with all their attributes. The agent's own
+    /// spans belong to traces of their own.
+    pub async fn eventually_spans(&self, trace_id: &str, count: usize) -> Vec<Span> {
+        eventually(&format!("{count} spans of {trace_id}"), DEADLINE, || async {
+            let of_trace = |span: &Span| span.fields.get("Trace ID").is_some_and(|id| id == trace_id);
+            let spans: Vec<Span> = self.spans().into_iter().filter(of_trace).collect();
+            // Every span of an exchange ends with its status code; the last one may still be being printed.
             let whole = spans.iter().all(|span| span.attributes.contains_key("http.response.status_code"));
             (spans.len() >= count && whole).then_some(spans)
         })
