@@ -201,6 +201,11 @@ impl AgentError {
         }
     }
 
+    /// No connection was made, so no request was on the wire: the vendor has seen nothing.
+    pub fn prevents_sending(self) -> bool {
+        matches!(self, Self::Dns | Self::Connect | Self::ConnectTimeout | Self::Tls)
+    }
+
     /// The status of the answer that Vigie makes for it.
     pub fn status(self) -> u16 {
         match self {
@@ -313,6 +318,13 @@ pub struct Attempt {
     pub connect: Option<ConnectTimes>,
     /// Negotiated version towards the upstream: `1.1` or `2`.
     pub http_version: &'static str,
+}
+
+impl Attempt {
+    /// The request was on the wire: a connection that was never made carried none.
+    pub fn was_sent(&self) -> bool {
+        !self.error.is_some_and(AgentError::prevents_sending)
+    }
 }
 
 /// Raw facts of one exchange, as seen by whoever carried it out.

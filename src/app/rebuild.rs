@@ -37,9 +37,9 @@ fn attempt(event: &WindowEvent<'_>, now_us: i64) -> Option<PastAttempt> {
     if !matches!(event.kind, "proxy" | "replay") {
         return None;
     }
-    let is = |errors: &[AgentError]| event.error_kind.is_some_and(|k| errors.iter().any(|e| e.as_str() == k));
-    let unanswered = is(&[AgentError::Dns, AgentError::Connect, AgentError::ConnectTimeout, AgentError::Tls]);
-    let timed_out = is(&[AgentError::HeadTimeout]);
+    let error = event.error_kind.and_then(|word| AgentError::ALL.into_iter().find(|e| e.as_str() == word));
+    let unsent = error.is_some_and(AgentError::prevents_sending);
+    let timed_out = error == Some(AgentError::HeadTimeout);
     // A head came: the status is the vendor's, also when the body broke off or the caller left.
     let answered = event.upstream_ms.is_some() && !timed_out;
     let is_server_error = |status: u16| (500..600).contains(&status);
@@ -47,6 +47,6 @@ fn attempt(event: &WindowEvent<'_>, now_us: i64) -> Option<PastAttempt> {
         age: Duration::from_micros(u64::try_from(now_us - event.head_at_us).unwrap_or(0)),
         duration_us: event.upstream_ms.map(|ms| (ms * 1000.0) as u64),
         server_error: answered && (is_server_error(event.status) || event.inner_status.is_some_and(is_server_error)),
-        unreachable: unanswered || timed_out,
+        unreachable: unsent || timed_out,
     })
 }

@@ -1,7 +1,7 @@
 //! The ledgers of all upstreams: fed by the recorder, shown as metrics and through the API.
 
 use super::{Ledger, Reading, Snapshot};
-use crate::exchange::{AgentError, Attempt, Exchange};
+use crate::exchange::Exchange;
 use crate::telemetry::metrics::{Metrics, QuotaValues};
 use crate::upstream;
 use parking_lot::Mutex;
@@ -32,7 +32,8 @@ impl Quotas {
         now_s: i64,
     ) -> Option<u64> {
         let (_, ledger) = self.ledgers.iter().find(|(name, _)| *name == exchange.place.upstream)?;
-        ledger.count(exchange.attempts.iter().filter(|attempt| was_sent(attempt)).count() as u64, now_s);
+        // The vendor cannot have counted what never reached it.
+        ledger.count(exchange.attempts.iter().filter(|attempt| attempt.was_sent()).count() as u64, now_s);
         let told = readings.into_iter().map(|reading| {
             ledger.observe(&reading, now_s);
             reading.remaining
@@ -77,12 +78,6 @@ impl Quotas {
         let of = move |ledger: &Ledger| ledger.snapshots(now_s).into_iter();
         self.ledgers.iter().flat_map(move |(name, ledger)| of(ledger).map(move |snapshot| (name, snapshot)))
     }
-}
-
-/// The vendor cannot have counted what never reached it.
-fn was_sent(attempt: &Attempt) -> bool {
-    use AgentError::{Connect, ConnectTimeout, Dns, Tls};
-    !matches!(attempt.error, Some(Dns | Connect | ConnectTimeout | Tls))
 }
 
 fn rfc3339(unix_s: i64) -> Option<String> {

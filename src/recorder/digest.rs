@@ -132,7 +132,7 @@ impl Recording<'_> {
             inner_status: self.inner_status(),
             vendor_request_id: self.vendor_request_id(),
             trace_id: hex(self.exchange.trace.trace_id),
-            attempts: attempts.iter().filter(|a| was_sent(a)).count() as u32,
+            attempts: attempts.iter().filter(|a| a.was_sent()).count() as u32,
             client_closed: self.exchange.client_closed,
             error_kind: self.exchange.error.map(|e| Cow::Borrowed(e.as_str())),
             query: self.exchange.target.query().map(|q| self.masker.query(&self.known.policy, q)),
@@ -186,12 +186,6 @@ impl Recording<'_> {
 /// count the same ones, live and rebuilt.
 fn is_timed(attempt: &Attempt) -> bool {
     attempt.status.is_some() || attempt.error == Some(AgentError::HeadTimeout)
-}
-
-/// The request was on the wire: a connection that was never made carried none.
-fn was_sent(attempt: &Attempt) -> bool {
-    use AgentError::{Connect, ConnectTimeout, Dns, Tls};
-    !matches!(attempt.error, Some(Dns | Connect | ConnectTimeout | Tls))
 }
 
 /// RFC 3339 in UTC with milliseconds. Written digit by digit: general formatting costs ten times as much, once an exchange.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::exchange::redact::Masked;
-use crate::exchange::{Attempt, Direction, Kind, Message, Place, Trace};
+use crate::exchange::{AgentError, Attempt, Direction, Kind, Message, Place, Trace};
 use crate::telemetry::Caps;
 use crate::telemetry::metrics::Options;
 use crate::upstream::{DeclaredQuota, HttpVersion, Timeouts};

@@ -118,8 +118,7 @@ pub struct AttemptEnd {
 impl AttemptEnd {
     /// Whether a request was on the wire: a connection that was never made carried none.
     fn was_sent(&self) -> bool {
-        use AgentError::{Connect, ConnectTimeout, Dns, Tls};
-        !matches!((self.status, self.error), (None, Some(Dns | Connect | ConnectTimeout | Tls)))
+        self.status.is_some() || !self.error.is_some_and(AgentError::prevents_sending)
     }
 
     /// Whether its time is the vendor's: it answered, or let the time for its answer's head run out.
@@ -130,8 +129,7 @@ impl AttemptEnd {
     /// Connect, TLS and time-out failures: what the `upstream_unreachable` rule counts. A standstill before the head is the
     /// caller's.
     fn is_unreachable(&self) -> bool {
-        use AgentError::{Connect, ConnectTimeout, Dns, HeadTimeout, Tls};
-        self.status.is_none() && matches!(self.error, Some(Dns | Connect | ConnectTimeout | Tls | HeadTimeout))
+        !self.was_sent() || (self.status.is_none() && self.error == Some(AgentError::HeadTimeout))
     }
 }
 
