@@ -11,8 +11,9 @@ use opentelemetry::Context;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use parking_lot::Mutex;
 use std::io::IsTerminal;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -60,15 +61,30 @@ pub enum Error {
 #[must_use = "without it the agent's own spans cannot be attached nor ended"]
 pub struct Guard {
     provider: Option<SdkTracerProvider>,
-    spans: Arc<OnceLock<Spans>>,
+    queue: Arc<Mutex<Queue>>,
 }
 
+/// Where the agent's own spans go.
+#[derive(Debug)]
+enum Queue {
+    /// Nowhere yet: what ended before the exporter was there.
+    Early { spans: Vec<SpanData>, lost: u64 },
+    Attached(Spans),
+}
+
+/// Spans kept for an exporter that is still starting: it opens a handful meanwhile.
+const EARLY: usize = 64;
+
 impl Guard {
-    /// Sends the agent's own spans through `spans` from now on. The log is there first: starting the exporter may have
-    /// something to say. Only the first call counts.
+    /// Sends the agent's own spans through `spans` from now on, and those that ended before. The log is there first:
+    /// starting the exporter may have something to say. Only the first call counts.
     pub fn attach(&self, spans: Option<Spans>) {
-        if let Some(spans) = spans {
-            let _ = self.spans.set(spans);
+        let Some(spans) = spans else { return };
+        let mut queue = self.queue.lock();
+        if let Queue::Early { spans: early, lost } = &mut *queue {
+            spans.try_send(std::mem::take(early));
+            spans.count_dropped(*lost);
+            *queue = Queue::Attached(spans);
         }
     }
 
@@ -94,14 +110,14 @@ pub fn init(filter: &str, traces: &TraceConfig) -> Result<Guard, Error> {
 }
 
 fn guard(traces: &TraceConfig) -> Guard {
-    let spans = Arc::new(OnceLock::new());
+    let queue = Arc::new(Mutex::new(Queue::Early { spans: Vec::new(), lost: 0 }));
     let provider = traces.endpoint.is_some().then(|| {
         SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(traces.ratio))))
-            .with_span_processor(Forward(spans.clone()))
+            .with_span_processor(Forward(Arc::clone(&queue)))
             .build()
     });
-    Guard { provider, spans }
+    Guard { provider, queue }
 }
 
 fn subscriber<W>(
@@ -135,14 +151,21 @@ where
 
 /// Hands finished spans to the one queue.
 #[derive(Debug)]
-struct Forward(Arc<OnceLock<Spans>>);
+struct Forward(Arc<Mutex<Queue>>);
 
 impl SpanProcessor for Forward {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if let Some(spans) = self.0.get().filter(|_| span.span_context.is_sampled()) {
-            spans.try_send(vec![span]);
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        match &mut *self.0.lock() {
+            Queue::Attached(spans) => {
+                spans.try_send(vec![span]);
+            }
+            Queue::Early { spans, .. } if spans.len() < EARLY => spans.push(span),
+            Queue::Early { lost, .. } => *lost += 1,
         }
     }
 

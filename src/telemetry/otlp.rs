@@ -118,6 +118,11 @@ impl Spans {
         sent
     }
 
+    /// Counts spans that were dropped before they came here.
+    pub(in crate::telemetry) fn count_dropped(&self, count: u64) {
+        self.0.count_dropped(count);
+    }
+
     /// Takes no more spans and sends those that wait, for at most `timeout`; what is left then is dropped and counted.
     pub async fn shutdown(&self, timeout: Duration) {
         self.0.stop.cancel();

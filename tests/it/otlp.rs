@@ -47,6 +47,8 @@ async fn spans_arrive(rotel: Rotel, endpoint: &str, protocol: &str) {
     let client_span = sent_on.split('-').nth(2).expect("a parent id").to_owned();
     assert!(sent_on.starts_with(&format!("00-{TRACE_ID}-")) && client_span != PARENT_ID, "{sent_on}");
 
+    // The agent's own work, off the data path, is traced beside the exchanges. A stop would not wait for it.
+    rotel.eventually(&["rebuild_windows"]).await;
     // What it holds back for a batch goes out at the end.
     assert!(agent.stop().await.success());
     let spans = rotel.eventually_spans(TRACE_ID, 2).await;
@@ -57,8 +59,7 @@ async fn spans_arrive(rotel: Rotel, endpoint: &str, protocol: &str) {
     assert_fields(client, &server.fields["ID"], &client_span);
     assert_server(server);
     assert_client(client, &origin);
-    // The agent's own work, off the data path, is traced beside the exchanges.
-    let received = rotel.eventually(&["rebuild_windows"]).await;
+    let received = rotel.received();
     for secret in [RAW_ID, "otlp-secret", "Lovelace"] {
         assert!(!received.contains(secret), "{secret} in\n{received}");
     }
