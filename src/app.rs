@@ -115,7 +115,7 @@ impl App {
         };
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
-        let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
+        let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let state = Arc::new(admin::State {
             config: config.admin.clone(),
             metrics,

@@ -1,8 +1,6 @@
 //! Headers on their way through: hop-by-hop ones go (RFC 9110 section 7.6.1), the proxy's own are added.
 
-use http::header::{
-    CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use std::net::IpAddr;
 
@@ -22,20 +20,12 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 vigie");
+const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const HOP_BY_HOP: [HeaderName; 8] =
+    [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
 /// Names that a `Connection` header must not be able to remove: end-to-end semantics and Vigie's own.
 const PROTECTED: [&str; 10] = [
@@ -78,6 +68,12 @@ fn may_be_in(lengths: u64, name: &HeaderName) -> bool {
     lengths & length_bit(name.as_str().len()) != 0
 }
 
+/// True when the sender takes trailers: `TE` speaks of its own connection, so it is said anew on the next.
+pub fn takes_trailers(headers: &HeaderMap) -> bool {
+    let Some(te) = headers.get(TE) else { return false };
+    te.as_bytes().split(|b| *b == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
 fn strip_listed(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -113,7 +109,14 @@ impl Caller {
 /// Adds `Via` and `X-Forwarded-*`, and points `Host` at the upstream.
 pub fn announce(headers: &mut HeaderMap, caller: &Caller, upstream: &HeaderValue, version: Version) {
     let host = headers.insert(HOST, upstream.clone());
-    headers.append(VIA, if version == Version::HTTP_10 { VIA_1_0 } else { VIA_VALUE });
+    headers.append(
+        VIA,
+        match version {
+            Version::HTTP_10 => VIA_1_0,
+            Version::HTTP_2 => VIA_2,
+            _ => VIA_VALUE,
+        },
+    );
     append_forwarded_for(headers, &caller.address);
     if let (Some(host), false) = (host, headers.contains_key(FORWARDED_HOST)) {
         headers.insert(FORWARDED_HOST, host);
