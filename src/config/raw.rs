@@ -18,9 +18,10 @@ pub use tls::{ClientAuth, ListenerTls, Tls};
 #[serde(deny_unknown_fields, default)]
 pub struct File {
     /// What this process does: everything, with an embedded store.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub role: Role,
     /// Directory for what Vigie keeps: history, and the masking key if none is given.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-vigie-restart" = true))]
     pub data_dir: String,
     /// The data path: where callers connect.
     pub proxy: Proxy,
@@ -31,18 +32,23 @@ pub struct File {
     #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_INTEGRATIONS))]
     pub integrations: BTreeMap<String, Integration>,
     /// How values are turned into tokens.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub masking: Masking,
     /// From exchange to record.
     pub recorder: Recorder,
     /// The exchange log.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub log: Log,
     /// The records that can be searched.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub history: History,
     /// Spans over OTLP.
     pub traces: Traces,
     /// Prometheus metrics.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub metrics: Metrics,
     /// The listener of `/metrics`, `/live`, `/ready` and `/api/v1/…`.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub admin: Admin,
 }
 
@@ -99,6 +105,7 @@ pub struct Proxy {
     #[schemars(length(min = 1, max = 16))]
     pub listeners: Option<Vec<Listener>>,
     /// Data-path threads. `auto`: one per core the process may use, 4 at most.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub workers: Workers,
     /// HTTP/2 streams that one caller's connection may have open.
     #[schemars(range(min = 1, max = 10_000))]

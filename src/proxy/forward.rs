@@ -170,7 +170,7 @@ async fn forward(
 /// Rewrites the request's headers for the next hop.
 fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, host: &HeaderValue, span: u64) {
     let headers = &mut parts.headers;
-    let trailers = headers::takes_trailers(headers);
+    let trailers = headers::takes_trailers(headers, parts.version);
     headers::strip_hop_by_hop(headers);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));

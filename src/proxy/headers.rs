@@ -68,10 +68,14 @@ fn may_be_in(lengths: u64, name: &HeaderName) -> bool {
     lengths & length_bit(name.as_str().len()) != 0
 }
 
-/// True when the sender takes trailers: `TE` speaks of its own connection, so it is said anew on the next.
-pub fn takes_trailers(headers: &HeaderMap) -> bool {
-    let Some(te) = headers.get(TE) else { return false };
-    te.as_bytes().split(|b| *b == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+/// True when the sender takes trailers. `TE` speaks of its own connection, which HTTP/1.1 has it say beside
+/// (RFC 9110 section 10.1.4), so it is said anew on the next.
+pub fn takes_trailers(headers: &HeaderMap, version: Version) -> bool {
+    let lists = |name, word: &[u8]| {
+        let words = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+        words.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(word))
+    };
+    headers.contains_key(TE) && lists(TE, b"trailers") && (version == Version::HTTP_2 || lists(CONNECTION, b"te"))
 }
 
 fn strip_listed(headers: &mut HeaderMap) {

@@ -42,7 +42,8 @@ fn certificate(wrong: &CertificateError) -> AgentError {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => AgentError::TlsExpired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => AgentError::TlsNotYetValid,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => AgentError::TlsWrongHost,
-        CertificateError::UnknownIssuer => AgentError::TlsUnknownIssuer,
+        // A bad signature: an authority of the right name with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => AgentError::TlsUnknownIssuer,
         CertificateError::Revoked => AgentError::TlsRevoked,
         // An authority that certifies itself and serves with that: how self-signed certificates are usually made.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
@@ -150,7 +151,7 @@ mod tests {
             (Error::InvalidCertificate(CertificateError::NotValidForName), AgentError::TlsWrongHost),
             (Error::InvalidCertificate(CertificateError::UnknownIssuer), AgentError::TlsUnknownIssuer),
             (Error::InvalidCertificate(CertificateError::Revoked), AgentError::TlsRevoked),
-            (Error::InvalidCertificate(CertificateError::BadSignature), AgentError::Tls),
+            (Error::InvalidCertificate(CertificateError::BadEncoding), AgentError::Tls),
             (Error::AlertReceived(Alert::ProtocolVersion), AgentError::TlsOldProtocol),
             (Error::AlertReceived(Alert::CertificateRequired), AgentError::TlsClientCertificate),
             (Error::AlertReceived(Alert::InternalError), AgentError::Tls),
