@@ -228,7 +228,11 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
         set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
-        set(&catalogue::CONNECTIONS_CUT, ConnectionCut::ALL.iter().map(|cut| cut.as_str()), &agent.connections_cut),
+        set(
+            &catalogue::HTTP2_CONNECTIONS_CUT,
+            ConnectionCut::ALL.iter().map(|cut| cut.as_str()),
+            &agent.connections_cut,
+        ),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),
