@@ -9,11 +9,9 @@ use std::io;
 pub fn upstream_error(error: &io::Error) -> AgentError {
     match rustls_error(error) {
         Some(Error::InvalidCertificate(wrong)) => certificate(wrong),
-        Some(Error::PeerIncompatible(wrong)) => match wrong {
-            PeerIncompatible::ServerDoesNotSupportTls12Or13
-            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => AgentError::TlsOldProtocol,
-            _ => AgentError::Tls,
-        },
+        Some(Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        )) => AgentError::TlsOldProtocol,
         Some(Error::AlertReceived(alert)) => alerted(*alert),
         _ => AgentError::Tls,
     }

@@ -25,7 +25,12 @@ fn servers(authority: &Authority) -> Vec<Server> {
         new("tls12", authority.good("tls12"), "TLSv1.2", None),
         new("expired", authority.issue("expired", &loopback, Validity::Expired, 2), modern, Some("tls_expired")),
         new("later", authority.issue("later", &loopback, Validity::Later, 3), modern, Some("tls_not_yet_valid")),
-        new("other", authority.issue("other", &["crm.example"], Validity::Now, 4), modern, Some("tls_wrong_host")),
+        new(
+            "elsewhere",
+            authority.issue("elsewhere", &["crm.example"], Validity::Now, 4),
+            modern,
+            Some("tls_wrong_host"),
+        ),
         new("self", authority.self_signed("self"), modern, Some("tls_unknown_issuer")),
         new("old", authority.good("old"), "TLSv1.1", Some("tls_old_protocol")),
     ]
