@@ -29,21 +29,18 @@ impl Headers {
 
     /// The first value of a header, if it is text (visible ASCII, spaces and tabs).
     pub fn get(&self, name: &str) -> Option<&str> {
-        let value = self.iter().find(|(n, _)| *n == name.as_bytes())?.1;
-        let visible = value.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'));
-        std::str::from_utf8(value).ok().filter(|_| visible)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = self.0.as_slice();
-        std::iter::from_fn(move || {
-            let (lengths, after) = rest.split_at_checked(3)?;
-            let (name, after) = after.split_at_checked(usize::from(lengths[0]))?;
-            let value_length = usize::from(u16::from_le_bytes([lengths[1], lengths[2]]));
-            let (value, after) = after.split_at_checked(value_length)?;
-            rest = after;
-            Some((name, value))
-        })
+        while let [name_length, low, high, after @ ..] = rest {
+            let (name_length, value_length) =
+                (usize::from(*name_length), usize::from(u16::from_le_bytes([*low, *high])));
+            if name_length == name.len() && after.starts_with(name.as_bytes()) {
+                let value = after.get(name_length..name_length + value_length)?;
+                let visible = value.iter().fold(true, |all, b| all & (matches!(b, b' '..=b'~') | (*b == b'\t')));
+                return std::str::from_utf8(value).ok().filter(|_| visible);
+            }
+            rest = after.get(name_length + value_length..)?;
+        }
+        None
     }
 }
 
