@@ -129,7 +129,7 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        rebuild_windows(config.history.clone(), Arc::clone(&state.metrics), state.clock.clone());
+        rebuild_from_history(config.history.clone(), Arc::clone(&state));
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(&config.data_dir, &addresses);
@@ -238,10 +238,10 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
 }
 
 /// Beside the traffic and not before it: a slow disk must not keep the listeners closed.
-fn rebuild_windows(config: history::Config, metrics: Arc<Metrics>, clock: Clock) {
+fn rebuild_from_history(config: history::Config, state: Arc<admin::State>) {
     tokio::task::spawn_blocking(move || {
-        let _span = tracing::info_span!("rebuild_windows").entered();
-        rebuild::windows(&config, &metrics, &clock);
+        let _span = tracing::info_span!("rebuild_from_history").entered();
+        rebuild::from_history(&config, &state.metrics, &state.quotas, &state.clock);
     });
 }
 

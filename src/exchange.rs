@@ -3,8 +3,11 @@
 //! An [`Exchange`] is raw: it holds paths, headers and bodies as they crossed the wire. It is neither `Serialize` nor
 //! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
 
+mod attempt;
 pub mod record;
 pub mod redact;
+
+pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 use std::sync::Arc;
@@ -275,6 +278,11 @@ impl Message {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok())
     }
+
+    /// Every value of a captured header that is text, in order.
+    pub fn header_lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(n, _)| n.as_str() == name).filter_map(|(_, v)| v.to_str().ok())
+    }
 }
 
 /// W3C trace context of one exchange.
@@ -288,43 +296,6 @@ pub struct Trace {
     pub server_span: u64,
     /// Whether the spans are kept because of the parent's decision or the ratio.
     pub sampled: bool,
-}
-
-/// How a new connection's time was spent; absent for a reused one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectTimes {
-    /// Name resolution, microseconds.
-    pub dns_us: u32,
-    /// TCP connect, microseconds.
-    pub tcp_us: u32,
-    /// TLS handshake, microseconds; 0 for plain text.
-    pub tls_us: u32,
-}
-
-/// One request on the wire.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The CLIENT span's id, also sent in `traceparent`.
-    pub span: u64,
-    /// Start, microseconds after the exchange's start.
-    pub start_us: u64,
-    /// Request sent to answer head, microseconds; for a failure, the time until it was known.
-    pub upstream_us: u64,
-    /// The upstream's status, when an answer head came.
-    pub status: Option<u16>,
-    /// Why there was no (complete) answer.
-    pub error: Option<AgentError>,
-    /// Present when a connection had to be opened.
-    pub connect: Option<ConnectTimes>,
-    /// Negotiated version towards the upstream: `1.1` or `2`.
-    pub http_version: &'static str,
-}
-
-impl Attempt {
-    /// The request was on the wire: a connection that was never made carried none.
-    pub fn was_sent(&self) -> bool {
-        !self.error.is_some_and(AgentError::prevents_sending)
-    }
 }
 
 /// Raw facts of one exchange, as seen by whoever carried it out.

@@ -28,6 +28,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Long enough for the slowest answers that are still worth having, short enough not to pile up behind a hanging upstream.
+pub const AFTERLIFE: Duration = Duration::from_secs(30);
+
 /// The proxy's listeners and bounds, resolved.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -41,6 +44,8 @@ pub struct Config {
     pub capture_response_bytes: usize,
     /// How long running exchanges may go on after SIGTERM.
     pub drain: Duration,
+    /// How long the answer to a write is still awaited and read after its caller left: its status decides what happened.
+    pub afterlife: Duration,
     /// Known callers, in the order of the file.
     pub integrations: Vec<Integration>,
     /// Share of traces kept where no parent decided, 0 to 1.
@@ -85,6 +90,7 @@ impl Default for Config {
             capture_request_bytes: 64 << 10,
             capture_response_bytes: 64 << 10,
             drain: Duration::from_secs(30),
+            afterlife: AFTERLIFE,
             integrations: Vec::new(),
             trace_ratio: 0.0,
         }
@@ -136,6 +142,7 @@ pub async fn start(
         recorder: surroundings.recorder,
         clock: surroundings.clock,
         trace_ratio: config.trace_ratio,
+        afterlife: config.afterlife,
         capture_request: config.capture_request_bytes,
         capture_response: config.capture_response_bytes,
     });

@@ -68,6 +68,7 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         capture_request_bytes: clamp(file.proxy.capture.request.0),
         capture_response_bytes: clamp(file.proxy.capture.response.0),
         drain: file.proxy.drain.0,
+        afterlife: proxy::AFTERLIFE,
         integrations: integrations.collect(),
         // Without a collector nothing is worth sampling.
         trace_ratio: file.traces.endpoint.as_ref().map_or(0.0, |_| file.traces.ratio),

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One ledger an upstream, in the configuration's order.
 #[derive(Debug, Default)]
@@ -41,8 +42,36 @@ impl Quotas {
         told.min()
     }
 
+    /// Counts what the recorder had no room for: the vendor has counted it all the same.
+    pub fn take_unrecorded(&self, metrics: &Metrics, now_s: i64) {
+        for (name, ledger) in &self.ledgers {
+            let calls = metrics.upstream(name).take_unrecorded_calls();
+            if calls > 0 {
+                ledger.count(calls, now_s);
+            }
+        }
+    }
+
+    /// The longest window that calls are counted in, if there is one.
+    pub fn longest_counted(&self) -> Option<Duration> {
+        self.ledgers.iter().filter_map(|(_, ledger)| ledger.counted_window()).max()
+    }
+
+    /// Counts calls that were sent to `upstream` before the start, at `at_s` (Unix seconds).
+    pub fn count_past(&self, upstream: &str, calls: u64, at_s: i64) {
+        if let Some((_, ledger)) = self.ledgers.iter().find(|(name, _)| &**name == upstream) {
+            ledger.count_past(calls, at_s);
+        }
+    }
+
+    /// All that was sent before the start has been counted.
+    pub fn set_rebuilt(&self) {
+        self.ledgers.iter().for_each(|(_, ledger)| ledger.set_rebuilt());
+    }
+
     /// Sets the quota gauges as they stand at `wall_us` (Unix microseconds). What is unknown loses its series.
     pub fn publish(&self, metrics: &Metrics, wall_us: i64) {
+        self.take_unrecorded(metrics, wall_us.div_euclid(1_000_000));
         let mut current = BTreeSet::new();
         for (upstream, snapshot) in self.snapshots(wall_us) {
             metrics.set_quota(upstream, &snapshot.window, values(&snapshot));
@@ -90,6 +119,7 @@ fn values(snapshot: &Snapshot) -> QuotaValues {
         remaining: snapshot.remaining.map(|n| n as f64),
         reset: snapshot.reset_at.map(|s| s as f64),
         exhaustion: snapshot.exhaustion_at.map(|s| s as f64),
+        source: Some(snapshot.source.as_str()),
     }
 }
 

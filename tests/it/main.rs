@@ -16,6 +16,7 @@ mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;
 mod proxy;
+mod quota;
 mod sandbox;
 mod support;
 mod tidy;
