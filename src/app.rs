@@ -1,6 +1,9 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
+mod lock;
 mod rebuild;
+
+pub use lock::{DataDirLock, LockError};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
@@ -62,6 +65,8 @@ pub struct App {
     history: Option<History>,
     spans: Option<Spans>,
     stop_admin: CancellationToken,
+    /// Held until everything is written.
+    _data_dir: DataDirLock,
 }
 
 impl App {
@@ -71,6 +76,7 @@ impl App {
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
         let admin_listener = listen(config.admin.address).await?;
         make_data_dir(&config.data_dir)?;
+        let lock = DataDirLock::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
         let metrics = metrics(&config, &clock);
@@ -133,7 +139,7 @@ impl App {
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(&config.data_dir, &addresses);
-        Ok(Self { addresses, proxy, state, queue, recorder, log, history, spans, stop_admin })
+        Ok(Self { addresses, proxy, state, queue, recorder, log, history, spans, stop_admin, _data_dir: lock })
     }
 
     /// Where it listens.
@@ -220,7 +226,7 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
         KeySource::File(path) => MaskKey::load_or_create(version, path)
             .with_context(|| format!("the masking key in {} cannot be used", path.display()))?,
     };
-    Ok(Masker::new(key))
+    Ok(Masker::new(key).with_phone_region(config.masking.phone_region))
 }
 
 fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {

@@ -4,6 +4,7 @@ mod acceptor;
 mod body;
 mod connect;
 mod context;
+mod credential;
 mod drain;
 mod flight;
 mod forward;

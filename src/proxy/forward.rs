@@ -59,7 +59,7 @@ fn open(
     let started_us = shared.clock.wall_us();
     let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
     let checked = target::check(parts).and_then(|(path, query)| {
-        let routed = shared.router.route(listener, path, &parts.headers)?;
+        let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
         let target = target.ok_or(AgentError::BadRequest)?;
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))

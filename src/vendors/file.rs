@@ -89,12 +89,16 @@ pub(super) struct Paths {
     pub note: Option<String>,
 }
 
-/// Shape of a credential header.
+/// Where a credential is sent: in a header or, for APIs that know no better, in the query.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// Header's name, lower case.
+    /// Header's name, lower case; empty if it is in the query.
+    #[serde(default)]
     pub header: String,
+    /// Query parameter's name; empty if it is in a header.
+    #[serde(default)]
+    pub query: String,
     /// What stands before the key in the value, e.g. `Token token=`.
     #[serde(default)]
     pub before: String,
