@@ -7,6 +7,7 @@ use crate::telemetry::logging;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Instrument;
 
 /// Runs the agent.
 #[derive(clap::Args)]
@@ -39,7 +40,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     }
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    let app = App::start(loaded.config).await?;
+    let app = App::start(loaded.config).instrument(tracing::info_span!("start")).await?;
     logging.attach(app.spans());
     let addresses = app.addresses();
     tracing::info!(proxy = ?addresses.proxy, admin = %addresses.admin, "ready");

@@ -75,6 +75,8 @@ catalogue! {
         "Bytes the searchable history holds on disk.");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
+    LOG_FILES_REMOVED_EARLY = counter("vigie_log_files_removed_early_total", [],
+        "Rotated files of the exchange log that went for lack of room before their days were over.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],
         "Lines of the exchange log that were written, by sink.");
     LOG_WRITE_ERRORS = counter("vigie_log_write_errors_total", ["sink"],

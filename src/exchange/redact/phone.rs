@@ -125,7 +125,7 @@ pub(super) fn normal(number: &str, region: Option<PhoneRegion>) -> String {
         return international(&without_optional_zero(number, digits), region);
     }
     let abroad = region.map_or("00", |r| r.0.abroad);
-    let rest = digits.strip_prefix("00").or_else(|| digits.strip_prefix(abroad));
+    let rest = digits.strip_prefix(abroad).or_else(|| digits.strip_prefix("00"));
     match (rest, region) {
         (Some(rest), _) => international(rest, region),
         (None, Some(region)) => national(digits, region),
