@@ -4,12 +4,15 @@
 //! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
 
 mod attempt;
+mod captured;
 pub mod record;
 pub mod redact;
 
 pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
+pub use captured::{Headers, Target};
 
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::Method;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What started the exchange. Alert rules read `proxy` and `replay` unless they say otherwise.
@@ -266,7 +269,7 @@ pub struct CapturedBody {
 #[derive(Default, Clone)]
 pub struct Message {
     /// Only the headers that the profile and the masking allow-list name.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Headers,
     /// Bytes of the body as sent, whether copied or not.
     pub body_bytes: u64,
     /// The bounded copy.
@@ -276,12 +279,12 @@ pub struct Message {
 impl Message {
     /// The first value of a captured header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok())
+        self.headers.get(name)
     }
 
     /// Every value of a captured header that is text, in order.
     pub fn header_lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |(n, _)| n.as_str() == name).filter_map(|(_, v)| v.to_str().ok())
+        self.headers.all(name)
     }
 }
 
@@ -313,7 +316,9 @@ pub struct Exchange {
     /// The request's method.
     pub method: Method,
     /// The request's target as forwarded (path and query, raw).
-    pub target: Uri,
+    pub target: Target,
+    /// Number of the route in the upstream's profile, if it is one of its own.
+    pub route: Option<u16>,
     /// The status the caller got; 0 when it left before one was sent.
     pub status: u16,
     /// Set when the caller's answer was made by Vigie, or the CRM's broke off.
@@ -333,7 +338,7 @@ pub struct Exchange {
     /// Trace context.
     pub trace: Trace,
     /// Requests on the wire, oldest first; empty when Vigie refused before sending.
-    pub attempts: Vec<Attempt>,
+    pub attempts: SmallVec<[Attempt; 1]>,
     /// Keyed hash of the credential sent, so that unknown callers can be listed and named.
     pub fingerprint: Option<u64>,
 }

@@ -16,7 +16,6 @@ mod decode;
 mod detect;
 mod fields;
 mod form;
-mod header;
 mod json;
 mod key;
 mod masked;

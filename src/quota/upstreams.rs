@@ -1,6 +1,7 @@
 //! The ledgers of all upstreams: fed by the recorder, shown as metrics and through the API.
 
 use super::{Ledger, Reading, Snapshot};
+use crate::clock;
 use crate::exchange::Exchange;
 use crate::telemetry::metrics::{Metrics, QuotaValues};
 use crate::upstream;
@@ -110,7 +111,7 @@ impl Quotas {
 }
 
 fn rfc3339(unix_s: i64) -> Option<String> {
-    jiff::Timestamp::from_second(unix_s).ok().map(|time| time.to_string())
+    clock::rfc3339(unix_s.checked_mul(1_000_000)?)
 }
 
 fn values(snapshot: &Snapshot) -> QuotaValues {

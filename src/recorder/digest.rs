@@ -29,7 +29,7 @@ pub fn digest(
     capture: Capture,
     remaining: Option<u64>,
 ) -> Digest {
-    let route = known.profile.route(&exchange.method, exchange.target.path()).known();
+    let route = exchange.route.and_then(|index| known.profile.routes().get(usize::from(index)));
     let reply = &exchange.response.body;
     let body = decode(exchange.response.header_lines("content-encoding"), &reply.bytes, reply.truncated);
     let judged = judge(exchange, known, route, &body);

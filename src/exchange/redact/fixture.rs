@@ -24,7 +24,6 @@ pub(super) fn policy() -> Policy {
                     "city": "address", "description": "text"},
             "secrets": ["session_key"],
             "known": ["contact", "errors", "message", "payload", "name", "cf_*"],
-            "headers": ["x-request-id", "x-status"],
             "words": ["pipeline"]
         }"#,
     )
