@@ -29,29 +29,30 @@ impl Headers {
 
     /// The first value of a header, if it is text (visible ASCII, spaces and tabs).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, _)| *n == name.as_bytes()).and_then(|(_, value)| text(value))
+        value(&mut self.0.as_slice(), name).and_then(text)
     }
 
     /// Every value of a header that is text, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter().filter(move |(n, _)| *n == name.as_bytes()).filter_map(|(_, value)| text(value))
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = self.0.as_slice();
-        std::iter::from_fn(move || {
-            let (lengths, after) = rest.split_at_checked(3)?;
-            let (name, after) = after.split_at_checked(usize::from(lengths[0]))?;
-            let value_length = usize::from(u16::from_le_bytes([lengths[1], lengths[2]]));
-            let (value, after) = after.split_at_checked(value_length)?;
-            rest = after;
-            Some((name, value))
-        })
+        std::iter::from_fn(move || value(&mut rest, name)).filter_map(text)
     }
 }
 
+/// The next value of a header; `rest` is then what follows it.
+fn value<'a>(rest: &mut &'a [u8], name: &str) -> Option<&'a [u8]> {
+    while let [name_length, low, high, after @ ..] = *rest {
+        let (name_length, value_length) = (usize::from(*name_length), usize::from(u16::from_le_bytes([*low, *high])));
+        *rest = after.get(name_length + value_length..)?;
+        if name_length == name.len() && after.starts_with(name.as_bytes()) {
+            return after.get(name_length..name_length + value_length);
+        }
+    }
+    None
+}
+
 fn text(value: &[u8]) -> Option<&str> {
-    let visible = value.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'));
+    let visible = value.iter().fold(true, |all, b| all & (matches!(b, b' '..=b'~') | (*b == b'\t')));
     std::str::from_utf8(value).ok().filter(|_| visible)
 }
 

@@ -184,6 +184,9 @@ pub(super) struct Errors {
     #[serde(default)]
     pub hidden: Failure,
     pub inner_status: Option<InnerStatus>,
+    /// Places that hold the failure's status, whatever the answer's own says.
+    #[serde(default)]
+    pub status: Vec<String>,
     #[serde(default)]
     pub from: Vec<String>,
     pub note: Option<String>,
@@ -219,7 +222,7 @@ pub(super) struct Failure {
 pub(super) struct InnerStatus {
     /// Regular expression whose first group is the status, sought in the message, else in the body's beginning.
     pub pattern: String,
-    /// Outer statuses in which it is sought.
+    /// Outer statuses in which it is sought, beside a 2xx that holds a failure.
     pub statuses: Vec<u16>,
     pub from: Vec<String>,
 }

@@ -131,29 +131,34 @@ impl<'a> Walk<'a> {
         if counted {
             self.found.listed.get_or_insert_default();
         }
-        let (outer, mut filled) = (self.found.failed, false);
-        if self.peek()? == b']' {
-            self.at += 1;
-        } else {
-            loop {
-                self.element(node, judged)?;
-                filled = true;
-                if counted {
-                    self.found.listed = self.found.listed.map(|n| n + 1);
-                }
-                match self.token()? {
-                    b',' => {}
-                    b']' => break,
-                    _ => return Err(End::Broken),
-                }
-            }
-        }
+        let outer = self.found.failed;
+        let walked = self.elements(node, judged, counted);
         if judged {
+            // What its elements came to is counted; it does not fail the whole, not even when the rest is missing.
             self.found.failed = outer;
         }
-        self.found.take_filled(node.marks, filled);
+        self.found.take_filled(node.marks, walked?);
         self.depth -= 1;
         Ok(())
+    }
+
+    /// Walks the elements up to the closing bracket; false if there is none.
+    fn elements(&mut self, node: &Node, judged: bool, counted: bool) -> Walked<bool> {
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Ok(false);
+        }
+        loop {
+            self.element(node, judged)?;
+            if counted {
+                self.found.listed = self.found.listed.map(|n| n + 1);
+            }
+            match self.token()? {
+                b',' => {}
+                b']' => return Ok(true),
+                _ => return Err(End::Broken),
+            }
+        }
     }
 
     fn element(&mut self, node: &Node, judged: bool) -> Walked<()> {

@@ -96,6 +96,17 @@ async fn compressed_answers_are_understood() {
 }
 
 #[tokio::test]
+async fn a_server_error_inside_a_success_counts_as_one() {
+    let origin = Origin::json(200, "{\"errors\":{\"code\":500,\"message\":[\"Internal server error\"]}}").await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    let call = client().put(format!("{}/api/deals/7", agent.proxy_url())).header("x-correlation-id", "inner");
+    call.send().await.expect("an answer").bytes().await.expect("a body");
+    let expected = json!({ "outcome": "vendor_error", "status_code": 200, "inner_status": 500 });
+    assert_fields(&record(&agent, "inner").await, expected);
+    assert_eq!(agent.metric("vigie_window_server_errors", "upstream=\"freshsales\"").await, 1.0);
+}
+
+#[tokio::test]
 async fn an_unknown_coding_is_never_called_a_success() {
     let record = judged("POST", "/api/deals", 201, &[("content-encoding", "compress")], b"\x1f\x9d{}".to_vec()).await;
     assert_fields(&record, json!({ "outcome": "unclassified", "status_code": 201 }));

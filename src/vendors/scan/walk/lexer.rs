@@ -3,18 +3,25 @@
 use super::{End, MAX_DEPTH, Text, Walk, Walked};
 use std::borrow::Cow;
 
-/// Bytes that end a run of plain text: the quote, the escape, and control characters, which must be escaped.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut at = 0;
-    while at < 0x20 {
-        special[at] = true;
-        at += 1;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The first byte that ends a run of plain text: the quote, the escape, or a control character, which must be escaped.
+/// Eight bytes at a time: in each, the test sets the high bit of the first byte that is meant, and perhaps of later ones.
+fn special(bytes: &[u8]) -> Option<usize> {
+    let is_special = |b: &u8| *b < 0x20 || matches!(b, b'"' | b'\\');
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let found = (control | zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c))) & HIGHS;
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
     }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special
-};
+    rest.iter().position(is_special).map(|at| words.len() * 8 + at)
+}
 
 impl<'a> Walk<'a> {
     /// Consumes the next byte that is not white space.
@@ -74,7 +81,7 @@ impl<'a> Walk<'a> {
         let mut escaped = false;
         loop {
             let rest = &self.body[self.at..];
-            let run = rest.iter().position(|b| SPECIAL[usize::from(*b)]).ok_or(End::Cut)?;
+            let run = special(rest).ok_or(End::Cut)?;
             self.at += run + 1;
             match rest[run] {
                 b'"' => return Ok(Text { inner: start..self.at - 1, escaped }),
