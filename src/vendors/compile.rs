@@ -110,7 +110,7 @@ impl Compiler<'_> {
         }
         for (i, auth) in file.auth.iter().enumerate() {
             let is_header = http::HeaderName::from_lowercase(auth.header.as_bytes()).is_ok();
-            if is_header == !auth.query.is_empty() {
+            if is_header != auth.query.is_empty() {
                 self.error(
                     format!("auth[{i}]"),
                     "no place, or two",
