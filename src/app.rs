@@ -2,6 +2,7 @@
 
 mod lock;
 mod rebuild;
+mod reload;
 
 pub use lock::{DataDirLock, LockError};
 
@@ -11,17 +12,18 @@ use crate::exchange::redact::{MaskKey, Masker};
 use crate::history::{self, History};
 use crate::proxy::StartError;
 use crate::quota::Quotas;
-use crate::recorder::{self, Callers, Knowledge, Outputs, Recorder};
+use crate::recorder::{self, Callers, InForce, Knowledge, Outputs, Recorder, Settings};
 use crate::telemetry::metrics::{Metrics, Options};
 use crate::telemetry::otlp::{Peers, Spans};
 use crate::telemetry::sink::LogSinks;
 use crate::vendors::Profile;
 use crate::{admin, proxy};
 use anyhow::Context;
+use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -57,7 +59,9 @@ pub struct ListenError {
 /// The running agent.
 pub struct App {
     addresses: Addresses,
+    data_dir: PathBuf,
     proxy: proxy::Running,
+    settings: InForce,
     state: Arc<admin::State>,
     queue: recorder::Handle,
     recorder: JoinHandle<()>,
@@ -66,7 +70,7 @@ pub struct App {
     spans: Option<Spans>,
     stop_admin: CancellationToken,
     /// Held until everything is written.
-    _data_dir: DataDirLock,
+    _lock: DataDirLock,
 }
 
 impl App {
@@ -89,10 +93,9 @@ impl App {
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
         let runtime = tokio::runtime::Handle::current();
-        let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
-        let peers = Peers::new(listener, &config.upstreams);
-        let spans = Spans::start(&config.telemetry.traces, peers, Arc::clone(&metrics), runtime)?;
+        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
 
+        let settings = InForce::new(recorder_settings(&config)?);
         let recorder = Recorder {
             queue: queue.clone(),
             outputs: Outputs {
@@ -103,11 +106,9 @@ impl App {
                 history: history.clone(),
                 spans: spans.clone(),
             },
-            knowledge: knowledge(&config)?,
+            settings: settings.clone(),
             ignorance: ignorance()?,
             masker: Arc::clone(&masker),
-            capture: config.recorder.capture,
-            keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,
             clock: clock.clone(),
         };
         let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?;
@@ -121,7 +122,7 @@ impl App {
         };
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
-        let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
+        let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let state = Arc::new(admin::State {
             config: config.admin.clone(),
             metrics,
@@ -130,7 +131,7 @@ impl App {
             callers,
             history_dir: config.history.enabled.then(|| config.history.dir.clone()),
             losses: admin::Losses::new(history.as_ref().map(|_| &counters), &log),
-            proxy: addresses.proxy.clone(),
+            proxy: RwLock::new(addresses.proxy.clone()),
             workers: config.proxy.workers,
             clock,
             ready: AtomicBool::new(true),
@@ -139,7 +140,21 @@ impl App {
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(&config.data_dir, &addresses);
-        Ok(Self { addresses, proxy, state, queue, recorder, log, history, spans, stop_admin, _data_dir: lock })
+        let data_dir = config.data_dir;
+        Ok(Self {
+            addresses,
+            data_dir,
+            proxy,
+            settings,
+            state,
+            queue,
+            recorder,
+            log,
+            history,
+            spans,
+            stop_admin,
+            _lock: lock,
+        })
     }
 
     /// Where it listens.
@@ -229,9 +244,27 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
     Ok(Masker::new(key).with_phone_region(config.masking.phone_region))
 }
 
+fn peers(config: &Config) -> Peers {
+    let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
+    Peers::new(listener, &config.upstreams)
+}
+
+/// Upstreams and integrations.
+fn names(config: &Config) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+    let upstreams = config.upstreams.iter().map(|u| Arc::clone(&u.name)).collect();
+    (upstreams, config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect())
+}
+
+fn recorder_settings(config: &Config) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        knowledge: knowledge(config)?,
+        capture: config.recorder.capture,
+        keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,
+    })
+}
+
 fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
-    let upstreams: Vec<_> = config.upstreams.iter().map(|u| Arc::clone(&u.name)).collect();
-    let integrations: Vec<_> = config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect();
+    let (upstreams, integrations) = names(config);
     Metrics::new(Options {
         upstreams: &upstreams,
         integrations: &integrations,

@@ -3,6 +3,7 @@
 
 use super::body::Tee;
 use super::worker::Worker;
+use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
 use crate::telemetry::metrics::{AttemptEnd, PathShard};
 use std::cell::Cell;
@@ -100,7 +101,7 @@ impl Flight {
 
     /// Notes an attempt that got no answer.
     pub fn unanswered(&mut self, attempt: Attempt) {
-        self.on_wire = None;
+        self.on_wire(None);
         let at = self.worker.shared.clock.at(Instant::now());
         self.exchange().head_at_us = at.as_micros() as u64;
         self.count(&attempt, at);
@@ -126,6 +127,17 @@ impl Flight {
     pub fn own_us(&self) -> u64 {
         let attempt = self.exchange.as_ref().and_then(|e| e.attempts.last()).or(self.on_wire.as_ref());
         attempt.map_or_else(|| micros(self.started.elapsed()), |a| a.start_us.saturating_sub(connect_us(a)))
+    }
+
+    /// Notes that the upstream refused an attempt unseen, and makes `request` the next one's.
+    pub fn send_again<B>(&mut self, attempt: &mut Attempt, mut request: http::Request<B>) -> http::Request<B> {
+        attempt.error = Some(AgentError::StreamRefused);
+        self.unanswered(attempt.clone());
+        let span = self.worker.ids.next();
+        let trace = context::traceparent(&self.exchange().trace, span);
+        request.headers_mut().insert(headers::TRACEPARENT, trace);
+        *attempt = Attempt { span, error: None, connect: None, ..attempt.clone() };
+        request
     }
 
     fn count(&self, attempt: &Attempt, at: Duration) {

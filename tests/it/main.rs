@@ -17,6 +17,7 @@ mod privacy;
 mod prometheus;
 mod proxy;
 mod quota;
+mod reload;
 mod sandbox;
 mod support;
 mod tidy;

@@ -30,7 +30,7 @@ async fn start(crm: SocketAddr) -> (proxy::Running, Handle) {
         commit: "test",
     });
     let queue = Handle::new(1, recorder::Config::default(), Arc::clone(&metrics));
-    let listener = Listener { address: ([127, 0, 0, 1], 0).into(), upstream: None, integration: None };
+    let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], afterlife: AFTERLIFE, ..proxy::Config::default() };
     let surroundings =
         Surroundings { metrics, recorder: queue.clone(), clock, fingerprint_key: [7; 32], max_routes: 300 };
