@@ -4,7 +4,7 @@ mod lock;
 mod rebuild;
 mod reload;
 
-pub use lock::{DataDirLock, LockError};
+pub use lock::{DataDir, LockError};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
@@ -23,7 +23,7 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -59,7 +59,8 @@ pub struct ListenError {
 /// The running agent.
 pub struct App {
     addresses: Addresses,
-    data_dir: PathBuf,
+    /// Held until everything is written.
+    data_dir: DataDir,
     proxy: proxy::Running,
     settings: InForce,
     state: Arc<admin::State>,
@@ -69,8 +70,6 @@ pub struct App {
     history: Option<History>,
     spans: Option<Spans>,
     stop_admin: CancellationToken,
-    /// Held until everything is written.
-    _lock: DataDirLock,
 }
 
 impl App {
@@ -79,8 +78,7 @@ impl App {
         adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
         let admin_listener = listen(config.admin.address).await?;
-        make_data_dir(&config.data_dir)?;
-        let lock = DataDirLock::take(&config.data_dir)?;
+        let data_dir = DataDir::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
         let metrics = metrics(&config, &clock);
@@ -139,22 +137,8 @@ impl App {
         rebuild_from_history(config.history.clone(), Arc::clone(&state));
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
-        tell_addresses(&config.data_dir, &addresses);
-        let data_dir = config.data_dir;
-        Ok(Self {
-            addresses,
-            data_dir,
-            proxy,
-            settings,
-            state,
-            queue,
-            recorder,
-            log,
-            history,
-            spans,
-            stop_admin,
-            _lock: lock,
-        })
+        tell_addresses(data_dir.path(), &addresses);
+        Ok(Self { addresses, data_dir, proxy, settings, state, queue, recorder, log, history, spans, stop_admin })
     }
 
     /// Where it listens.
@@ -226,12 +210,6 @@ fn survive_file_size_limit() {
     if let Err(error) = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL)) {
         tracing::warn!(%error, "a limit on file sizes would end the agent: the signal could not be handled");
     }
-}
-
-fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("data_dir {} cannot be made", dir.display()))
 }
 
 fn masker(config: &Config) -> anyhow::Result<Masker> {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The locked file's name, in the data directory. It holds the process id of who locked it last.
@@ -11,9 +11,13 @@ const NAME: &str = "vigie.lock";
 /// Bytes of the file that are read: a process id and a line's end.
 const MAX_PID_BYTES: u64 = 16;
 
-/// Holds the directory until it is dropped. The kernel lets go when the process ends, however it ends.
+/// The data directory, held until it is dropped. The kernel lets go when the process ends, however it ends.
 #[derive(Debug)]
-pub struct DataDirLock(#[allow(dead_code, reason = "its drop unlocks")] Option<File>);
+pub struct DataDir {
+    path: PathBuf,
+    /// Its drop unlocks.
+    _lock: Option<File>,
+}
 
 /// Why the directory cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +33,8 @@ pub enum LockError {
         /// ` (process 123)`, where that is known.
         holder: String,
     },
-    /// The file cannot be made or locked.
-    #[error("data_dir {} cannot be locked: {source}", dir.display())]
+    /// The directory or its lock's file cannot be used.
+    #[error("data_dir {} cannot be made or locked: {source}", dir.display())]
     Io {
         /// The directory.
         dir: PathBuf,
@@ -39,13 +43,15 @@ pub enum LockError {
     },
 }
 
-impl DataDirLock {
-    /// Locks `dir`, which exists. On a file system that knows no locks it only warns.
+impl DataDir {
+    /// Makes and locks `dir`. On a file system that knows no locks it only warns.
     ///
     /// # Errors
     /// At once when another process holds it, naming that, and when the file cannot be used.
     pub fn take(dir: &Path) -> Result<Self, LockError> {
         let io = |source| LockError::Io { dir: dir.to_owned(), source };
+        let holding = |lock| Self { path: dir.to_owned(), _lock: lock };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         let mut options = OpenOptions::new();
         // Not truncated: it tells who holds the lock.
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -54,15 +60,20 @@ impl DataDirLock {
             Ok(()) => {
                 // A disk without room for it costs the other one's message its number.
                 let _ = tell_pid(&mut file);
-                Ok(Self(Some(file)))
+                Ok(holding(Some(file)))
             }
             Err(TryLockError::WouldBlock) => Err(LockError::Held { dir: dir.to_owned(), holder: holder(&file) }),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 tracing::warn!(%error, dir = %dir.display(), "the data directory cannot be locked: nothing keeps a second agent out");
-                Ok(Self(None))
+                Ok(holding(None))
             }
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -87,20 +98,20 @@ mod tests {
     #[test]
     fn the_second_is_told_who_holds_it_and_a_third_gets_it_later() {
         let dir = tempfile::tempdir().expect("a directory");
-        let first = DataDirLock::take(dir.path()).expect("free");
-        let refused = DataDirLock::take(dir.path()).expect_err("held").to_string();
+        let first = DataDir::take(dir.path()).expect("free");
+        let refused = DataDir::take(dir.path()).expect_err("held").to_string();
         let expected = format!("{} is in use by another Vigie (process {});", dir.path().display(), std::process::id());
         assert!(refused.contains(&expected), "{refused}");
         drop(first);
-        DataDirLock::take(dir.path()).expect("free again");
+        DataDir::take(dir.path()).expect("free again");
     }
 
     #[test]
     fn what_is_no_number_is_not_quoted() {
         let dir = tempfile::tempdir().expect("a directory");
-        let _first = DataDirLock::take(dir.path()).expect("free");
+        let _first = DataDir::take(dir.path()).expect("free");
         std::fs::write(dir.path().join(NAME), "jean@example.com").expect("written");
-        let refused = DataDirLock::take(dir.path()).expect_err("held").to_string();
+        let refused = DataDir::take(dir.path()).expect_err("held").to_string();
         assert!(refused.contains("by another Vigie; stop"), "{refused}");
     }
 }

@@ -113,9 +113,7 @@ impl AgentError {
 
     /// The TLS handshake with the upstream failed, for whatever reason.
     pub fn is_tls(self) -> bool {
-        use AgentError::*;
-        let by_certificate = matches!(self, TlsExpired | TlsNotYetValid | TlsWrongHost | TlsUnknownIssuer | TlsRevoked);
-        by_certificate || matches!(self, Tls | TlsOldProtocol | TlsClientCertificate)
+        self.as_str().starts_with("tls")
     }
 
     /// The status of the answer that Vigie makes for it.

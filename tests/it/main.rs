@@ -9,7 +9,11 @@ mod clients;
 mod config;
 mod degradation;
 mod demo;
+#[cfg(feature = "peers")]
+mod http2_clients;
 mod layering;
+#[cfg(feature = "peers")]
+mod nginx;
 #[cfg(feature = "peers")]
 mod otlp;
 mod privacy;

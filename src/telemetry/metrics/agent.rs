@@ -236,7 +236,11 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         single(&catalogue::LOG_FILES_REMOVED_EARLY, load(&agent.log_files_removed_early)),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
         set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
-        set(&catalogue::CONNECTIONS_CUT, ConnectionCut::ALL.iter().map(|cut| cut.as_str()), &agent.connections_cut),
+        set(
+            &catalogue::HTTP2_CONNECTIONS_CUT,
+            ConnectionCut::ALL.iter().map(|cut| cut.as_str()),
+            &agent.connections_cut,
+        ),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),
