@@ -88,6 +88,15 @@ impl Ledger {
         Self { windows: Mutex::new(Windows { told: Vec::new(), counted: declared.and_then(Counted::new) }) }
     }
 
+    /// Counts against another limit from now on. What was counted stays if the window does.
+    pub fn declare(&self, declared: Option<DeclaredQuota>) {
+        let counted = &mut self.windows.lock().counted;
+        *counted = match (counted.take(), declared) {
+            (Some(counted), Some(new)) if counted.window() == new.window => Some(counted.with_limit(new.limit)),
+            (_, new) => new.and_then(Counted::new),
+        };
+    }
+
     /// Takes what an answer told, read at `now_s`.
     pub fn observe(&self, reading: &Reading, now_s: i64) {
         let told = &mut self.windows.lock().told;

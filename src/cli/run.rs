@@ -51,7 +51,9 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
             biased;
             _ = term.recv() => break tracing::info!("SIGTERM: draining"),
             _ = int.recv() => break tracing::info!("interrupted: draining"),
-            () = reloading.asked() => reloading.reload(&mut app).await,
+            () = reloading.asked() => {
+                reloading.reload(&mut app).instrument(tracing::info_span!("reload")).await;
+            }
         }
     }
     logging.shutdown();

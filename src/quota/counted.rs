@@ -56,6 +56,11 @@ impl Counted {
         self.rebuilt = true;
     }
 
+    pub fn with_limit(mut self, limit: u64) -> Self {
+        self.declared.limit = limit;
+        self
+    }
+
     pub fn window(&self) -> Duration {
         self.declared.window
     }

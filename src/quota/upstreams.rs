@@ -4,7 +4,7 @@ use super::{Ledger, Reading, Snapshot};
 use crate::clock;
 use crate::exchange::Exchange;
 use crate::telemetry::metrics::{Metrics, QuotaValues};
-use crate::upstream::{self, DeclaredQuota};
+use crate::upstream;
 use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -19,11 +19,9 @@ pub struct Quotas {
     published: Mutex<BTreeSet<(Arc<str>, Arc<str>)>>,
 }
 
-/// An upstream's ledger, and the limit it was made for.
 #[derive(Clone, Debug)]
 struct Entry {
     upstream: Arc<str>,
-    declared: Option<DeclaredQuota>,
     ledger: Arc<Ledger>,
 }
 
@@ -35,17 +33,18 @@ impl Quotas {
         quotas
     }
 
-    /// Ledgers for the upstreams of another configuration: those whose declared limit stays go on.
+    /// Ledgers for the upstreams of another configuration: those that stay go on, and so does a count whose window stays.
     pub fn configure(&self, upstreams: &[upstream::Config]) {
         let mut ledgers = self.ledgers.write();
         let old = std::mem::take(&mut *ledgers);
-        let of = |u: &upstream::Config| old.iter().find(|e| e.upstream == u.name && e.declared == u.quota).cloned();
-        let new = |u: &upstream::Config| Entry {
-            upstream: Arc::clone(&u.name),
-            declared: u.quota,
-            ledger: Arc::new(Ledger::new(u.quota)),
+        let entry = |u: &upstream::Config| {
+            let entry = old.iter().find(|entry| entry.upstream == u.name).cloned();
+            let new = || Entry { upstream: Arc::clone(&u.name), ledger: Arc::new(Ledger::new(u.quota)) };
+            let entry = entry.unwrap_or_else(new);
+            entry.ledger.declare(u.quota);
+            entry
         };
-        *ledgers = upstreams.iter().map(|u| of(u).unwrap_or_else(|| new(u))).collect();
+        *ledgers = upstreams.iter().map(entry).collect();
     }
 
     /// Takes what an exchange told and used, at `now_s` (Unix seconds). The least `remaining` it told, if any.

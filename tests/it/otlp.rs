@@ -50,7 +50,8 @@ async fn spans_arrive(rotel: Rotel, endpoint: &str, protocol: &str) {
     // The agent's own work, off the data path, is traced beside the exchanges. A stop would not wait for it.
     agent.admin_text("/metrics").await;
     agent.search(&["--last", "1"]);
-    rotel.eventually(&["start", "rebuild_from_history", "scrape", "search_records"]).await;
+    agent.reconfigure(json!({ "integrations": { "web": { "path_prefix": "/web" } } }));
+    rotel.eventually(&["start", "rebuild_from_history", "scrape", "search_records", "reload"]).await;
     // What it holds back for a batch goes out at the end.
     assert!(agent.stop().await.success());
     let spans = rotel.eventually_spans(TRACE_ID, 2).await;

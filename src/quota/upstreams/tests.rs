@@ -94,6 +94,20 @@ fn what_is_told_and_what_is_counted_stand_side_by_side() {
 }
 
 #[test]
+fn another_limit_keeps_what_was_counted_and_another_window_does_not() {
+    let quotas = quotas();
+    quotas.observe(&exchange("erp", 4), [], T);
+    let shown = |limit, seconds| {
+        let declared = DeclaredQuota { limit, window: Duration::from_secs(seconds) };
+        quotas.configure(&[upstream("erp", Some(declared))]);
+        let shown = quotas.to_json(T * 1_000_000);
+        (shown["quota"][0]["remaining"].as_u64(), shown["quota"][0]["source"].as_str().map(str::to_owned))
+    };
+    assert_eq!(shown(100, 3600), (Some(96), Some("counted".into())));
+    assert_eq!(shown(100, 60), (Some(100), Some("counted_since_start".into())));
+}
+
+#[test]
 fn what_the_recorder_had_no_room_for_is_counted_as_well() {
     let quotas = quotas();
     let metrics = Metrics::new(Options {
