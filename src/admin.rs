@@ -122,6 +122,7 @@ fn answer(good: bool, yes: &'static str, no: &'static str) -> Response {
 }
 
 async fn metrics(Extract(state): Extract<Arc<State>>, headers: HeaderMap) -> Response {
+    let _span = tracing::info_span!("scrape").entered();
     state.losses.publish(&state.metrics);
     state.metrics.agent().set_unknown_callers(state.callers.unknown());
     state.quotas.publish(&state.metrics, state.clock.wall_us());

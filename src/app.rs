@@ -1,7 +1,10 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
+mod lock;
 mod rebuild;
 mod reload;
+
+pub use lock::{DataDir, LockError};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
@@ -20,7 +23,7 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -56,7 +59,8 @@ pub struct ListenError {
 /// The running agent.
 pub struct App {
     addresses: Addresses,
-    data_dir: PathBuf,
+    /// Held until everything is written.
+    data_dir: DataDir,
     proxy: proxy::Running,
     settings: InForce,
     state: Arc<admin::State>,
@@ -74,7 +78,7 @@ impl App {
         adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
         let admin_listener = listen(config.admin.address).await?;
-        make_data_dir(&config.data_dir)?;
+        let data_dir = DataDir::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
         let metrics = metrics(&config, &clock);
@@ -130,11 +134,10 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        rebuild_windows(config.history.clone(), Arc::clone(&state.metrics), state.clock.clone());
+        rebuild_from_history(config.history.clone(), Arc::clone(&state));
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
-        tell_addresses(&config.data_dir, &addresses);
-        let data_dir = config.data_dir;
+        tell_addresses(data_dir.path(), &addresses);
         Ok(Self { addresses, data_dir, proxy, settings, state, queue, recorder, log, history, spans, stop_admin })
     }
 
@@ -209,12 +212,6 @@ fn survive_file_size_limit() {
     }
 }
 
-fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("data_dir {} cannot be made", dir.display()))
-}
-
 fn masker(config: &Config) -> anyhow::Result<Masker> {
     let version = config.masking.key_version;
     let key = match &config.masking.key {
@@ -222,7 +219,7 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
         KeySource::File(path) => MaskKey::load_or_create(version, path)
             .with_context(|| format!("the masking key in {} cannot be used", path.display()))?,
     };
-    Ok(Masker::new(key))
+    Ok(Masker::new(key).with_phone_region(config.masking.phone_region))
 }
 
 fn peers(config: &Config) -> Peers {
@@ -258,10 +255,10 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
 }
 
 /// Beside the traffic and not before it: a slow disk must not keep the listeners closed.
-fn rebuild_windows(config: history::Config, metrics: Arc<Metrics>, clock: Clock) {
+fn rebuild_from_history(config: history::Config, state: Arc<admin::State>) {
     tokio::task::spawn_blocking(move || {
-        let _span = tracing::info_span!("rebuild_windows").entered();
-        rebuild::windows(&config, &metrics, &clock);
+        let _span = tracing::info_span!("rebuild_from_history").entered();
+        rebuild::from_history(&config, &state.metrics, &state.quotas, &state.clock);
     });
 }
 

@@ -58,3 +58,21 @@ impl Clock {
         }
     }
 }
+
+/// A time (microseconds since the Unix epoch) in RFC 3339, UTC, to the millisecond; none outside the years 0 to 9999.
+pub fn rfc3339(us: i64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(us.div_euclid(1000)).ok().map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_and_programs_read_them() {
+        assert_eq!(rfc3339(1_760_000_060_000_000).as_deref(), Some("2025-10-09T08:54:20Z"));
+        assert_eq!(rfc3339(1_760_000_060_123_999).as_deref(), Some("2025-10-09T08:54:20.123Z"));
+        assert_eq!(rfc3339(-1).as_deref(), Some("1969-12-31T23:59:59.999Z"));
+        assert_eq!(rfc3339(i64::MAX), None);
+    }
+}

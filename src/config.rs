@@ -7,6 +7,7 @@
 //! Invariants: no message holds a secret, nor what came from a variable or a secret's file (addresses that parsed as such
 //! excepted); the environment is an argument, read in one place only, [`Env::from_process`].
 
+use crate::exchange::redact::PhoneRegion;
 use crate::secret::Secret;
 use crate::{admin, history, proxy, recorder, telemetry, upstream};
 use std::io::Read;
@@ -67,6 +68,8 @@ pub struct Masking {
     pub key: KeySource,
     /// Which key it is, from 1.
     pub key_version: u16,
+    /// Where phone numbers without a country code belong.
+    pub phone_region: Option<PhoneRegion>,
 }
 
 /// Where the masking key comes from.

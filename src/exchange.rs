@@ -4,11 +4,13 @@
 //! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
 
 mod agent_error;
+mod attempt;
 mod captured;
 pub mod record;
 pub mod redact;
 
 pub use agent_error::AgentError;
+pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
 pub use captured::{Headers, Target};
 
 use http::Method;
@@ -173,6 +175,11 @@ impl Message {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)
     }
+
+    /// Every value of a captured header that is text, in order.
+    pub fn header_lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.all(name)
+    }
 }
 
 /// W3C trace context of one exchange.
@@ -186,43 +193,6 @@ pub struct Trace {
     pub server_span: u64,
     /// Whether the spans are kept because of the parent's decision or the ratio.
     pub sampled: bool,
-}
-
-/// How a new connection's time was spent; absent for a reused one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectTimes {
-    /// Name resolution, microseconds.
-    pub dns_us: u32,
-    /// TCP connect, microseconds.
-    pub tcp_us: u32,
-    /// TLS handshake, microseconds; 0 for plain text.
-    pub tls_us: u32,
-}
-
-/// One request on the wire.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The CLIENT span's id, also sent in `traceparent`.
-    pub span: u64,
-    /// Start, microseconds after the exchange's start.
-    pub start_us: u64,
-    /// Request sent to answer head, microseconds; for a failure, the time until it was known.
-    pub upstream_us: u64,
-    /// The upstream's status, when an answer head came.
-    pub status: Option<u16>,
-    /// Why there was no (complete) answer.
-    pub error: Option<AgentError>,
-    /// Present when a connection had to be opened.
-    pub connect: Option<ConnectTimes>,
-    /// Negotiated version towards the upstream: `1.1` or `2`.
-    pub http_version: &'static str,
-}
-
-impl Attempt {
-    /// The request was on the wire: a connection that was never made carried none.
-    pub fn was_sent(&self) -> bool {
-        !self.error.is_some_and(AgentError::prevents_sending)
-    }
 }
 
 /// Raw facts of one exchange, as seen by whoever carried it out.

@@ -4,6 +4,7 @@ mod acceptor;
 mod body;
 mod connect;
 mod context;
+mod credential;
 mod drain;
 mod flight;
 mod forward;
@@ -35,6 +36,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Long enough for the slowest answers that are still worth having, short enough not to pile up behind a hanging upstream.
+pub const AFTERLIFE: Duration = Duration::from_secs(30);
+
 /// HTTP/2 streams a caller's connection may have open by default: what RFC 9113 section 6.5.2 recommends not to go below.
 pub const MAX_STREAMS: u32 = 100;
 
@@ -51,6 +55,8 @@ pub struct Config {
     pub capture_response_bytes: usize,
     /// How long running exchanges may go on after SIGTERM.
     pub drain: Duration,
+    /// How long the answer to a write is still awaited and read after its caller left: its status decides what happened.
+    pub afterlife: Duration,
     /// HTTP/2 streams that one caller's connection may have open.
     pub max_streams: u32,
     /// Known callers, in the order of the file.
@@ -108,6 +114,7 @@ impl Default for Config {
             capture_request_bytes: 64 << 10,
             capture_response_bytes: 64 << 10,
             drain: Duration::from_secs(30),
+            afterlife: AFTERLIFE,
             max_streams: MAX_STREAMS,
             integrations: Vec::new(),
             trace_ratio: 0.0,
@@ -180,6 +187,7 @@ fn make_ready(
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),
         trace_ratio: config.trace_ratio,
+        afterlife: config.afterlife,
         capture_request: config.capture_request_bytes,
         capture_response: config.capture_response_bytes,
     })

@@ -36,14 +36,17 @@ pub enum Source {
     Told,
     /// Calls counted by Vigie against a declared limit: calls of other programs are missing.
     Counted,
+    /// The same, but the window began before the agent did, and what it sent then is not known.
+    CountedSinceStart,
 }
 
 impl Source {
-    /// The word used in the API.
+    /// The word used in the API and as label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Told => "told",
             Self::Counted => "counted",
+            Self::CountedSinceStart => "counted_since_start",
         }
     }
 }
@@ -85,6 +88,15 @@ impl Ledger {
         Self { windows: Mutex::new(Windows { told: Vec::new(), counted: declared.and_then(Counted::new) }) }
     }
 
+    /// Counts against another limit from now on. What was counted stays if the window does.
+    pub fn declare(&self, declared: Option<DeclaredQuota>) {
+        let counted = &mut self.windows.lock().counted;
+        *counted = match (counted.take(), declared) {
+            (Some(counted), Some(new)) if counted.window() == new.window => Some(counted.with_limit(new.limit)),
+            (_, new) => new.and_then(Counted::new),
+        };
+    }
+
     /// Takes what an answer told, read at `now_s`.
     pub fn observe(&self, reading: &Reading, now_s: i64) {
         let told = &mut self.windows.lock().told;
@@ -102,11 +114,30 @@ impl Ledger {
         }
     }
 
+    /// Counts `calls` sent before the start, at `at_s`.
+    pub fn count_past(&self, calls: u64, at_s: i64) {
+        if let Some(counted) = &mut self.windows.lock().counted {
+            counted.count_past(calls, at_s);
+        }
+    }
+
+    /// All that was sent before the start has been counted.
+    pub fn set_rebuilt(&self) {
+        if let Some(counted) = &mut self.windows.lock().counted {
+            counted.set_rebuilt();
+        }
+    }
+
+    /// The window that calls are counted in, if a limit is declared.
+    pub fn counted_window(&self) -> Option<Duration> {
+        self.windows.lock().counted.as_ref().map(Counted::window)
+    }
+
     /// Every window as it stands at `now_s`. The counted one appears only while the vendor tells none of its length.
     pub fn snapshots(&self, now_s: i64) -> Vec<Snapshot> {
-        let windows = self.windows.lock();
+        let mut windows = self.windows.lock();
         let mut all: Vec<Snapshot> = windows.told.iter().map(|told| told.snapshot(now_s)).collect();
-        if let Some(counted) = windows.counted.as_ref().map(|counted| counted.snapshot(now_s)) {
+        if let Some(counted) = windows.counted.as_mut().map(|counted| counted.snapshot(now_s)) {
             let same = |s: &Snapshot| s.window_length == counted.window_length;
             if !all.iter().any(|s| same(s) && s.remaining.is_some()) {
                 all.retain(|s| !same(s));

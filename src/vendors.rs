@@ -134,7 +134,7 @@ impl Profile {
         })
     }
 
-    /// Shapes of the credential headers, the usual one first.
+    /// Where credentials are sent, the usual place first.
     pub fn auth(&self) -> &[Auth] {
         &self.auth
     }

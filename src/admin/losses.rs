@@ -20,6 +20,7 @@ enum Adds {
     Dropped(DropStage),
     Lines(LogSink),
     Errors(LogSink),
+    RemovedEarly,
 }
 
 /// The counters kept by log and history.
@@ -44,6 +45,7 @@ impl Losses {
             follow(&counters.written, Adds::Lines(sink));
             follow(&counters.dropped, Adds::Dropped(DropStage::Log));
             follow(&counters.errors, Adds::Errors(sink));
+            follow(&counters.removed_early, Adds::RemovedEarly);
         }
         Self { sources: Mutex::new(sources), bytes: history.map(|h| Arc::clone(&h.bytes)) }
     }
@@ -57,6 +59,7 @@ impl Losses {
             match source.adds {
                 Adds::Dropped(stage) => metrics.recorder().dropped_many(stage, more),
                 Adds::Lines(sink) => metrics.agent().log_lines(sink, more),
+                Adds::RemovedEarly => metrics.agent().log_files_removed_early(more),
                 Adds::Errors(sink) => metrics.agent().log_write_errors(sink, more),
             }
         }

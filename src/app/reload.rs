@@ -42,7 +42,7 @@ impl App {
             self.addresses.proxy.clone_from(&addresses);
             self.state.proxy.write().clone_from(&addresses);
             tracing::info!(proxy = ?addresses, upstreams = config.upstreams.len(), "listeners changed");
-            tell_addresses(&self.data_dir, &self.addresses);
+            tell_addresses(self.data_dir.path(), &self.addresses);
         }
     }
 }

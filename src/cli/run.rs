@@ -8,6 +8,7 @@ use crate::telemetry::logging;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Instrument;
 
 /// Runs the agent.
 #[derive(clap::Args)]
@@ -41,7 +42,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut reloading = Reloading::new(&args.config, loaded.document)?;
-    let mut app = App::start(loaded.config).await?;
+    let mut app = App::start(loaded.config).instrument(tracing::info_span!("start")).await?;
     logging.attach(app.spans());
     let addresses = app.addresses();
     tracing::info!(proxy = ?addresses.proxy, admin = %addresses.admin, "ready");
@@ -50,7 +51,9 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
             biased;
             _ = term.recv() => break tracing::info!("SIGTERM: draining"),
             _ = int.recv() => break tracing::info!("interrupted: draining"),
-            () = reloading.asked() => reloading.reload(&mut app).await,
+            () = reloading.asked() => {
+                reloading.reload(&mut app).instrument(tracing::info_span!("reload")).await;
+            }
         }
     }
     logging.shutdown();

@@ -268,7 +268,7 @@ pub struct Integration {
     /// Tokens it sends as `x-vigie-token`, 16 characters or more: secrets, or `blake3:` and a secret's hash in hexadecimal.
     #[schemars(length(max = 16))]
     pub tokens: Vec<Token>,
-    /// Credentials for the CRM that only it uses: whole `Authorization` values, or keys.
+    /// Credentials for the CRM that only it uses: whole `Authorization` values, or keys, wherever the CRM expects them.
     #[schemars(length(max = 16))]
     pub credentials: Vec<HeaderSecret>,
     /// Fingerprints of such credentials, as `/api/v1/callers` lists them.
@@ -288,7 +288,7 @@ pub struct Header {
     /// Name.
     pub name: HeaderName,
     /// Value, compared exactly.
-    #[schemars(extend("format" = "vigie-header-value"))]
+    #[schemars(extend("format" = "vigie-header-value", "x-vigie-hidden" = true))]
     pub value: String,
 }
 

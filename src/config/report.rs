@@ -134,7 +134,7 @@ impl Report {
 /// `; did you mean "x"?` for the closest of `known`, else the list of them.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let distance = |k: &str| strsim::damerau_levenshtein(&word.to_lowercase(), k);
+    let distance = |k: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase());
     match known.iter().map(|k| (distance(k), *k)).min() {
         // A third of the letters wrong is a slip; more is another word.
         Some((d, k)) if d <= (word.len().max(k.len())) / 3 => format!("did you mean \"{k}\"?"),

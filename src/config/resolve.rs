@@ -5,6 +5,7 @@ use super::report::Report;
 use super::scalar;
 use super::tree::Node;
 use super::{Config, KeySource, Masking, Role};
+use crate::exchange::redact::PhoneRegion;
 use crate::vendors::Profile;
 use crate::{admin, history, proxy, recorder, telemetry, upstream};
 use std::path::PathBuf;
@@ -25,7 +26,11 @@ pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
     };
     Some(Config {
         role: Role::Standalone,
-        masking: Masking { key, key_version: masking.key_version },
+        masking: Masking {
+            key,
+            key_version: masking.key_version,
+            phone_region: masking.phone_region.as_deref().and_then(PhoneRegion::of),
+        },
         proxy,
         upstreams,
         recorder: recorder::Config {
@@ -70,6 +75,7 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         capture_request_bytes: clamp(file.proxy.capture.request.0),
         capture_response_bytes: clamp(file.proxy.capture.response.0),
         drain: file.proxy.drain.0,
+        afterlife: proxy::AFTERLIFE,
         max_streams: file.proxy.http2_max_streams,
         integrations: integrations.collect(),
         // Without a collector nothing is worth sampling.

@@ -182,7 +182,12 @@ macro_rules! text_type {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "format": $format })
+                // Where a fingerprint is wanted, somebody may have pasted the credential itself.
+                let hidden = $format == "vigie-fingerprint";
+                match hidden {
+                    true => json_schema!({ "type": "string", "format": $format, "x-vigie-hidden": true }),
+                    false => json_schema!({ "type": "string", "format": $format }),
+                }
             }
         }
     };

@@ -73,7 +73,9 @@ pub fn allows(schema: &Value, name: &str) -> bool {
 /// True when a secret can stand at or below `schema`: then nothing that was found there is shown.
 pub fn holds_secret(schema: &Value) -> bool {
     let inside = |key| schema.get(key).is_some_and(holds_secret);
+    // What identifies a caller is hidden as well, though writing it into the file is fine.
     schema.get("writeOnly") == Some(&Value::Bool(true))
+        || schema.get("x-vigie-hidden") == Some(&Value::Bool(true))
         || inside("items")
         || inside("additionalProperties")
         || properties(schema).any(|(_, s)| holds_secret(s))

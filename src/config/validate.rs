@@ -5,6 +5,7 @@ use super::report::{Report, quoted, suggestion};
 use super::scalar;
 use super::schema;
 use super::tree::{Node, Origin, Path, Value as Tree};
+use crate::exchange::redact::{Detector, detect};
 use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -154,8 +155,7 @@ pub fn subject(node: Option<&Node>, schema: &Value) -> String {
     match node.map(|n| &n.value) {
         Some(Tree::Scalar(s)) => match &s.origin {
             Origin::Expanded(from) => format!("the value of {from}"),
-            // A URL may hold credentials that it should not.
-            Origin::Literal if schema::holds_secret(schema) || s.text.contains("://") => HIDDEN.to_owned(),
+            Origin::Literal if schema::holds_secret(schema) || may_be_secret(&s.text) => HIDDEN.to_owned(),
             Origin::Literal if s.plain && s.text.starts_with(|c: char| c.is_ascii_digit()) => {
                 quoted(&s.text).trim_matches('"').to_owned()
             }
@@ -163,6 +163,12 @@ pub fn subject(node: Option<&Node>, schema: &Value) -> String {
         },
         _ => HIDDEN.to_owned(),
     }
+}
+
+/// A URL, or what may be meant as one, may hold credentials that it should not; and a key may stand where none belongs.
+fn may_be_secret(text: &str) -> bool {
+    let looks = || matches!(detect(text), Some(Detector::Jwt | Detector::Credential | Detector::Key));
+    text.contains("://") || text.contains('@') || looks()
 }
 
 /// Takes out what `validator` refuses until it refuses nothing. False when the whole file would have to go.

@@ -13,8 +13,6 @@ pub enum AgentError {
     BadHost,
     /// No upstream answers for this path.
     NoUpstream,
-    /// The caller's token is missing or unknown where one is required.
-    CallerUnauthenticated,
     /// The upstream's name did not resolve.
     Dns,
     /// The upstream refused or dropped the connection.
@@ -55,12 +53,11 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 22] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
         Self::NoUpstream,
-        Self::CallerUnauthenticated,
         Self::Dns,
         Self::Connect,
         Self::ConnectTimeout,
@@ -88,7 +85,6 @@ impl AgentError {
             Self::UnsupportedTarget => "unsupported_target",
             Self::BadHost => "bad_host",
             Self::NoUpstream => "no_upstream",
-            Self::CallerUnauthenticated => "caller_unauthenticated",
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
@@ -126,7 +122,6 @@ impl AgentError {
             Self::BadRequest | Self::BadHost => 400,
             Self::UnsupportedTarget => 405,
             Self::NoUpstream => 404,
-            Self::CallerUnauthenticated => 401,
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer => 502,
             Self::StreamRefused => 503,
             error if error.is_tls() => 502,

@@ -29,19 +29,31 @@ impl Headers {
 
     /// The first value of a header, if it is text (visible ASCII, spaces and tabs).
     pub fn get(&self, name: &str) -> Option<&str> {
-        let mut rest = self.0.as_slice();
-        while let [name_length, low, high, after @ ..] = rest {
-            let (name_length, value_length) =
-                (usize::from(*name_length), usize::from(u16::from_le_bytes([*low, *high])));
-            if name_length == name.len() && after.starts_with(name.as_bytes()) {
-                let value = after.get(name_length..name_length + value_length)?;
-                let visible = value.iter().fold(true, |all, b| all & (matches!(b, b' '..=b'~') | (*b == b'\t')));
-                return std::str::from_utf8(value).ok().filter(|_| visible);
-            }
-            rest = after.get(name_length + value_length..)?;
-        }
-        None
+        value(&mut self.0.as_slice(), name).and_then(text)
     }
+
+    /// Every value of a header that is text, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || value(&mut rest, name)).filter_map(text)
+    }
+}
+
+/// The next value of a header; `rest` is then what follows it.
+fn value<'a>(rest: &mut &'a [u8], name: &str) -> Option<&'a [u8]> {
+    while let [name_length, low, high, after @ ..] = *rest {
+        let (name_length, value_length) = (usize::from(*name_length), usize::from(u16::from_le_bytes([*low, *high])));
+        *rest = after.get(name_length + value_length..)?;
+        if name_length == name.len() && after.starts_with(name.as_bytes()) {
+            return after.get(name_length..name_length + value_length);
+        }
+    }
+    None
+}
+
+fn text(value: &[u8]) -> Option<&str> {
+    let visible = value.iter().fold(true, |all, b| all & (matches!(b, b' '..=b'~') | (*b == b'\t')));
+    std::str::from_utf8(value).ok().filter(|_| visible)
 }
 
 /// Path and query as sent, raw.
@@ -83,6 +95,7 @@ mod tests {
         assert_eq!((headers.get("x-a"), headers.get("x-b")), (Some("1"), Some("")));
         assert_eq!((headers.get("x-c"), headers.get("x")), (None, None));
         assert_eq!(headers.get("x-d").map(str::len), Some(MAX_VALUE_BYTES));
+        assert_eq!(headers.all("x-a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(Headers::default().get("x-a"), None);
     }
 

@@ -16,12 +16,12 @@ mod decode;
 mod detect;
 mod fields;
 mod form;
-mod header;
 mod json;
 mod key;
 mod masked;
 mod message;
 mod multipart;
+mod phone;
 mod policy;
 mod policy_table;
 mod shapes;
@@ -38,6 +38,7 @@ pub use correlation::correlation_id;
 pub use detect::{Detector, detect};
 pub use key::{KeyError, MaskKey};
 pub use masked::{Masked, MaskedBuilder};
+pub use phone::PhoneRegion;
 pub use policy::{Pii, Policy, PolicyError, PolicySpec};
 
 /// Largest body that is masked; a larger one is replaced by its size. Well above the copies taken for classification,
@@ -54,15 +55,21 @@ pub const MAX_SAFE_CHARS: usize = 64;
 /// Longest masked error message, in characters.
 pub const MAX_MESSAGE_CHARS: usize = 200;
 
-/// Masks with one key. Cheap to share behind an `Arc`; holds no state but the key.
+/// Masks with one key. Cheap to share behind an `Arc`; holds no state but that.
 pub struct Masker {
     key: MaskKey,
+    phone_region: Option<PhoneRegion>,
 }
 
 impl Masker {
     /// A masker whose tokens depend on `key`.
     pub fn new(key: MaskKey) -> Self {
-        Self { key }
+        Self { key, phone_region: None }
+    }
+
+    /// Reads phone numbers as written there, so that national and international forms of one give the same token.
+    pub fn with_phone_region(self, phone_region: Option<PhoneRegion>) -> Self {
+        Self { phone_region, ..self }
     }
 
     /// A key for another keyed hash, e.g. of callers' credentials: it tells nothing about this one, and changes with

@@ -283,9 +283,6 @@ pub struct Source {
     flight: Flight,
 }
 
-/// Longest time an answer is still read for after its caller left: its status decides what happened to the write.
-pub const AFTERLIFE: Duration = Duration::from_secs(30);
-
 impl ReplyStream {
     /// Starts streaming; `lease` goes back to its pool at the body's end.
     pub fn new(body: AnswerBody, lease: Lease, flight: Flight, tee: Tee, idle: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
-use super::body::{AFTERLIFE, Tee, until_ended};
+use super::body::{Tee, until_ended};
 use super::worker::Worker;
 use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
@@ -20,7 +20,22 @@ pub struct Flight {
     upload: Option<Rc<Tee>>,
     delivered_at: Option<Instant>,
     on_wire: Option<Attempt>,
-    left: Option<Rc<Cell<Option<Instant>>>>,
+    watch: Option<Rc<Watch>>,
+}
+
+/// What a flight and the one who waits for its answer tell each other.
+#[derive(Default)]
+pub struct Watch {
+    left: Cell<Option<Instant>>,
+    on_wire: Cell<bool>,
+}
+
+impl Watch {
+    /// The caller leaves. True if the exchange must go on without it: some of the request may be with the upstream.
+    pub fn leave(&self) -> bool {
+        self.left.set(Some(Instant::now()));
+        self.on_wire.get()
+    }
 }
 
 impl Flight {
@@ -28,7 +43,7 @@ impl Flight {
     pub fn new(worker: Rc<Worker>, shard: Arc<PathShard>, started: Instant, exchange: Box<Exchange>) -> Self {
         worker.began();
         let exchange = Some(exchange);
-        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, left: None }
+        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, watch: None }
     }
 
     /// The raw exchange.
@@ -46,23 +61,26 @@ impl Flight {
         self.upload = Some(tee);
     }
 
-    /// Takes the moment at which the caller leaves while nothing else of this exchange notices.
-    pub fn watch_caller(&mut self) -> Rc<Cell<Option<Instant>>> {
-        Rc::clone(self.left.get_or_insert_default())
+    /// Through this it learns when the caller leaves while nothing else of this exchange notices.
+    pub fn watch_caller(&mut self) -> Rc<Watch> {
+        Rc::clone(self.watch.get_or_insert_default())
     }
 
     /// What is left of the time that an answer may still be read for.
     pub fn afterlife(&self) -> Duration {
-        let since = self.left.as_ref().and_then(|left| left.get()).map_or(Duration::ZERO, |left| left.elapsed());
-        AFTERLIFE.saturating_sub(since)
+        let since = self.watch.as_ref().and_then(|w| w.left.get()).map_or(Duration::ZERO, |left| left.elapsed());
+        self.worker.shared.afterlife.saturating_sub(since)
     }
 
     fn caller_left(&self) -> bool {
-        self.left.as_ref().is_some_and(|left| left.get().is_some())
+        self.watch.as_ref().is_some_and(|w| w.left.get().is_some())
     }
 
     /// Notes that a request is on the wire: it counts, also when nobody waits for its end. `None` takes that back.
     pub fn on_wire(&mut self, attempt: Option<Attempt>) {
+        if let Some(watch) = &self.watch {
+            watch.on_wire.set(attempt.is_some());
+        }
         self.on_wire = attempt;
     }
 
@@ -75,20 +93,40 @@ impl Flight {
         let status = attempt.status.unwrap_or(0);
         exchange.status = status;
         exchange.head_at_us = at.as_micros() as u64;
-        let connect = attempt.connect.map_or(0, |c| u64::from(c.dns_us) + u64::from(c.tcp_us) + u64::from(c.tls_us));
         let to_head = micros(head_at.saturating_duration_since(started));
-        exchange.overhead_us = to_head.saturating_sub(attempt.upstream_us).saturating_sub(connect);
+        exchange.overhead_us = to_head.saturating_sub(attempt.upstream_us).saturating_sub(connect_us(&attempt));
         self.count(&attempt, at);
         self.exchange().attempts.push(attempt);
     }
 
     /// Notes an attempt that got no answer.
     pub fn unanswered(&mut self, attempt: Attempt) {
-        self.on_wire = None;
+        self.on_wire(None);
         let at = self.worker.shared.clock.at(Instant::now());
         self.exchange().head_at_us = at.as_micros() as u64;
         self.count(&attempt, at);
         self.exchange().attempts.push(attempt);
+    }
+
+    /// Notes an attempt whose caller left before its answer's head: the upstream's for as long as it was waited for.
+    fn abandoned(&mut self, mut attempt: Attempt) {
+        let sent_at = self.started + Duration::from_micros(attempt.start_us);
+        let sent_at = match &self.upload {
+            Some(upload) => upload.ended().map(|ended| ended.max(sent_at)),
+            None => Some(sent_at),
+        };
+        // What the caller itself broke, or never sent to its end, says nothing of the upstream.
+        if let (Some(sent_at), None) = (sent_at, self.exchange().error) {
+            attempt.upstream_us = micros(sent_at.elapsed());
+            self.shard.abandoned();
+        }
+        self.unanswered(attempt);
+    }
+
+    /// Vigie's own share of the time so far of an exchange that it answers itself, microseconds.
+    pub fn own_us(&self) -> u64 {
+        let attempt = self.exchange.as_ref().and_then(|e| e.attempts.last()).or(self.on_wire.as_ref());
+        attempt.map_or_else(|| micros(self.started.elapsed()), |a| a.start_us.saturating_sub(connect_us(a)))
     }
 
     /// Notes that the upstream refused an attempt unseen, and makes `request` the next one's.
@@ -158,7 +196,7 @@ impl Drop for Flight {
     fn drop(&mut self) {
         self.worker.ended();
         if let Some(attempt) = self.on_wire.take() {
-            self.unanswered(attempt);
+            self.abandoned(attempt);
         }
         let left = self.caller_left();
         let Some(mut exchange) = self.exchange.take() else { return };
@@ -183,10 +221,15 @@ impl Drop for Flight {
             self.shard.exemplar(exchange.trace.trace_id, exchange.total_us, upstream_us, exchange.started_us);
         }
         let (method, status) = (exchange.method.clone(), exchange.status);
+        let calls = exchange.attempts.iter().filter(|attempt| attempt.was_sent()).count() as u64;
         if !self.worker.record(exchange) {
-            self.shard.unrecorded(method.as_str(), status);
+            self.shard.unrecorded(method.as_str(), status, calls);
         }
     }
+}
+
+fn connect_us(attempt: &Attempt) -> u64 {
+    attempt.connect.map_or(0, |c| u64::from(c.dns_us) + u64::from(c.tcp_us) + u64::from(c.tls_us))
 }
 
 /// Whole microseconds.

@@ -1,7 +1,7 @@
 //! One exchange, from request head to answer head.
 
-use super::body::{AFTERLIFE, AnswerBody, ReplyBody, ReplyStream, RequestBody, Tee};
-use super::flight::{Flight, micros};
+use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody, Tee};
+use super::flight::{Flight, Watch, micros};
 use super::h1::Broken;
 use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
@@ -14,7 +14,6 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
 use smallvec::SmallVec;
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -37,9 +36,9 @@ pub async fn handle(
     if safe {
         return forward(worker, opened, caller, parts, body, started).await;
     }
-    let left = opened.flight.watch_caller();
+    let watch = opened.flight.watch_caller();
     let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
-    Detached { worker, left, inner: Some(Box::pin(forwarding)) }.await
+    Detached { worker, watch, inner: Some(Box::pin(forwarding)) }.await
 }
 
 /// What [`open`] found out and [`forward`] needs.
@@ -64,7 +63,7 @@ fn open(
     let started_us = shared.clock.wall_us();
     let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
     let checked = target::check(parts).and_then(|(path, query)| {
-        let routed = shared.router.route(listener, path, &parts.headers)?;
+        let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
         let target = target.ok_or(AgentError::BadRequest)?;
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
@@ -124,7 +123,13 @@ fn checked_path(checked: &Checked) -> &str {
 
 fn refuse(mut flight: Flight, error: AgentError) -> Response<ReplyBody> {
     flight.fail(error);
-    reply::problem(error, Some(flight.correlation_id()))
+    let own_us = flight.own_us();
+    let exchange = flight.exchange();
+    exchange.overhead_us = own_us;
+    let timing = server_timing::value(exchange);
+    let mut response = reply::problem(error, Some(flight.correlation_id()));
+    response.headers_mut().extend(timing.map(|value| (headers::SERVER_TIMING, value)));
+    response
 }
 
 /// Sends the request and turns what comes back into the caller's answer.
@@ -214,6 +219,7 @@ async fn send(
         let mut lease = match pool.lease(fresh).await {
             Ok(lease) => lease,
             Err((error, times)) => {
+                attempt.upstream_us = micros(started.elapsed());
                 attempt.connect = Some(times);
                 return Err(error);
             }
@@ -325,7 +331,7 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
 /// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
 struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
     worker: Rc<Worker>,
-    left: Rc<Cell<Option<Instant>>>,
+    watch: Rc<Watch>,
     inner: Option<Pin<Box<F>>>,
 }
 
@@ -344,11 +350,13 @@ impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
 
 impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
-            self.left.set(Some(Instant::now()));
+        let Some(inner) = self.inner.take() else { return };
+        // Before anything is on the wire the upstream has seen nothing, and now never will: dropping it records that.
+        if self.watch.leave() {
+            let bound = self.worker.shared.afterlife;
             self.worker.spawn(async move {
                 // The answer's own drop reads its body on.
-                let _ = tokio::time::timeout(AFTERLIFE, inner).await;
+                let _ = tokio::time::timeout(bound, inner).await;
             });
         }
     }

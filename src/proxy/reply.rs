@@ -25,9 +25,6 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             "No upstream is configured for this path",
             "Call a path that begins with an upstream's path_prefix, or give one upstream no prefix.",
         ),
-        AgentError::CallerUnauthenticated => {
-            ("The caller is not authenticated", "Send the integration's token as x-vigie-token.")
-        }
         AgentError::Dns => {
             ("The upstream's host name does not resolve", "Check upstreams.<name>.url and the resolver.")
         }

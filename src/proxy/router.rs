@@ -3,10 +3,10 @@
 //! An integration is found by, in this order: listener, caller token, credential fingerprint, path prefix, header.
 //! What served to find it (prefix, header, token) is stripped before forwarding.
 
+use super::credential::Credentials;
 use super::{Config, Integration};
 use crate::exchange::AgentError;
 use crate::upstream;
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ pub struct Router {
     fingerprints: HashMap<u64, usize>,
     integration_prefixes: Vec<(String, usize)>,
     headers: Vec<(HeaderName, Vec<u8>, usize)>,
-    fingerprint_key: [u8; 32],
+    credentials: Credentials,
 }
 
 impl Router {
@@ -71,13 +71,11 @@ impl Router {
         let headers = numbered()
             .filter_map(|(i, x)| x.header.as_ref().map(|(n, v)| (n.clone(), v.clone().into_bytes(), i)))
             .collect();
+        let credentials = Credentials::new(upstreams, fingerprint_key);
         let fingerprints = numbered()
             .flat_map(|(i, x)| {
-                let of_credentials = x
-                    .credentials
-                    .iter()
-                    .map(|c| fingerprint(&fingerprint_key, credential(c.expose().as_bytes())))
-                    .collect::<Vec<_>>();
+                let of_credentials =
+                    x.credentials.iter().map(|c| credentials.fingerprint(c.expose().as_bytes())).collect::<Vec<_>>();
                 x.fingerprints.iter().copied().chain(of_credentials).map(move |f| (f, i))
             })
             .collect();
@@ -89,7 +87,7 @@ impl Router {
             fingerprints,
             integration_prefixes,
             headers,
-            fingerprint_key,
+            credentials,
             integrations,
         }
     }
@@ -108,11 +106,28 @@ impl Router {
         &self.integrations[index]
     }
 
+    /// Of several credentials, the one that names an integration, else the first.
+    fn fingerprint(&self, headers: &HeaderMap, query: Option<&str>) -> Option<u64> {
+        let mut first = None;
+        for sent in self.credentials.sent(headers, query) {
+            if self.fingerprints.contains_key(&sent) {
+                return Some(sent);
+            }
+            first.get_or_insert(sent);
+        }
+        first
+    }
+
     /// Finds integration and upstream of a request that came in by `listener`.
-    pub fn route<'a>(&self, listener: usize, path: &'a str, headers: &HeaderMap) -> Result<Routed<'a>, AgentError> {
+    pub fn route<'a>(
+        &self,
+        listener: usize,
+        path: &'a str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Routed<'a>, AgentError> {
         let (pinned, by_listener) = self.listeners.get(listener).copied().unwrap_or_default();
-        let fingerprint =
-            headers.get(AUTHORIZATION).map(|v| fingerprint(&self.fingerprint_key, credential(v.as_bytes())));
+        let fingerprint = self.fingerprint(headers, query);
         let by_prefix = match_prefix(&self.integration_prefixes, path);
         let by_header = || self.headers.iter().find(|(n, v, _)| headers.get(n).is_some_and(|h| h.as_bytes() == v));
         let by_token = || {
@@ -140,20 +155,6 @@ impl Router {
         };
         Ok(Routed { upstream, integration, path, strip, fingerprint })
     }
-}
-
-/// The credential inside an `Authorization` value: without scheme word, `token=` and quotes, so that a key configured
-/// alone and the whole header value give the same fingerprint.
-fn credential(value: &[u8]) -> &[u8] {
-    let value = value.trim_ascii();
-    let rest = memchr::memchr(b' ', value).map_or(value, |at| value[at..].trim_ascii());
-    let rest = rest.strip_prefix(b"token=").unwrap_or(rest);
-    rest.strip_prefix(b"\"").and_then(|r| r.strip_suffix(b"\"")).unwrap_or(rest)
-}
-
-fn fingerprint(key: &[u8; 32], credential: &[u8]) -> u64 {
-    let hash = blake3::keyed_hash(key, credential);
-    u64::from_be_bytes(hash.as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes"))
 }
 
 fn longest_first(prefixes: &mut [(String, usize)]) {

@@ -42,7 +42,7 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 fn named(listener: usize, path: &str, pairs: &[(&'static str, &'static str)]) -> (String, usize, String) {
     let router = router();
     let headers = headers(pairs);
-    let routed = router.route(listener, path, &headers).expect("a route");
+    let routed = router.route(listener, path, None, &headers).expect("a route");
     (router.integration(routed.integration).name.to_string(), routed.upstream, routed.path.to_string())
 }
 
@@ -78,14 +78,17 @@ fn the_stronger_evidence_wins() {
 fn the_header_that_served_is_named_for_stripping_and_no_other() {
     let router = router();
     let served = headers(&[("x-integration", "bi")]);
-    assert_eq!(router.route(0, "/", &served).expect("a route").strip, Some(HeaderName::from_static("x-integration")));
+    assert_eq!(
+        router.route(0, "/", None, &served).expect("a route").strip,
+        Some(HeaderName::from_static("x-integration"))
+    );
     let other = headers(&[("x-integration", "nobody")]);
-    assert_eq!(router.route(0, "/", &other).expect("a route").strip, None);
+    assert_eq!(router.route(0, "/", None, &other).expect("a route").strip, None);
 }
 
 #[test]
 fn a_path_without_upstream_is_refused() {
     let config = Config { listeners: vec![listener(None, None)], ..Config::default() };
     let router = Router::new(&config, &[upstream("fs", Some("/fs"))], [7; 32]);
-    assert_eq!(router.route(0, "/api/x", &HeaderMap::new()).err(), Some(AgentError::NoUpstream));
+    assert_eq!(router.route(0, "/api/x", None, &HeaderMap::new()).err(), Some(AgentError::NoUpstream));
 }

@@ -1,22 +1,29 @@
 //! `Server-Timing` (W3C): the caller's own tools show where the time went.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Attempt, Exchange};
 use http::HeaderValue;
 
-/// `vigie;dur=0.05, dns;dur=…, connect;dur=…, tls;dur=…, upstream;dur=12.3`, in milliseconds.
+/// `vigie;dur=0.05, dns;dur=…, connect;dur=…, tls;dur=…, upstream;dur=12.3`, in milliseconds; as far as the exchange came.
 pub fn value(exchange: &Exchange) -> Option<HeaderValue> {
-    let attempt = exchange.attempts.last()?;
     let mut text = Vec::with_capacity(96);
     part(&mut text, "vigie", exchange.overhead_us);
+    if let Some(attempt) = exchange.attempts.last() {
+        phases(&mut text, attempt);
+    }
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+}
+
+fn phases(text: &mut Vec<u8>, attempt: &Attempt) {
     if let Some(connect) = attempt.connect {
-        part(&mut text, "dns", connect.dns_us.into());
-        part(&mut text, "connect", connect.tcp_us.into());
+        part(text, "dns", connect.dns_us.into());
+        part(text, "connect", connect.tcp_us.into());
         if connect.tls_us > 0 {
-            part(&mut text, "tls", connect.tls_us.into());
+            part(text, "tls", connect.tls_us.into());
         }
     }
-    part(&mut text, "upstream", attempt.upstream_us);
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+    if attempt.was_sent() {
+        part(text, "upstream", attempt.upstream_us);
+    }
 }
 
 fn part(text: &mut Vec<u8>, name: &str, us: u64) {

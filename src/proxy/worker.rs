@@ -41,6 +41,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Share of traces kept where no parent decided.
     pub trace_ratio: f64,
+    /// How long a write is followed after its caller left.
+    pub afterlife: Duration,
     /// Bytes of a request body copied.
     pub capture_request: usize,
     /// Bytes of an answer body copied.

@@ -25,20 +25,53 @@ pub(super) struct Counted {
     declared: DeclaredQuota,
     part_s: i64,
     parts: [Part; PARTS + 1],
+    /// When it was first written or read, Unix seconds.
+    begun_s: Option<i64>,
+    /// What was sent before the start has been counted as well.
+    rebuilt: bool,
 }
 
 impl Counted {
     /// `None` for a window shorter than a second: it cannot be counted in seconds.
     pub fn new(declared: DeclaredQuota) -> Option<Self> {
         let length_s = i64::try_from(declared.window.as_secs()).ok().filter(|s| *s > 0)?;
-        let part_s = (length_s / PARTS as i64).max(1);
-        Some(Self { name: name(declared.window), declared, part_s, parts: [Part::default(); PARTS + 1] })
+        // Rounded up: all parts together must not be shorter than the window.
+        let part_s = length_s.saturating_add(PARTS as i64 - 1) / PARTS as i64;
+        let parts = [Part::default(); PARTS + 1];
+        Some(Self { name: name(declared.window), declared, part_s, parts, begun_s: None, rebuilt: false })
     }
 
     pub fn count(&mut self, calls: u64, now_s: i64) {
-        let number = now_s.div_euclid(self.part_s);
+        self.begun_s.get_or_insert(now_s);
+        self.add(calls, now_s);
+    }
+
+    /// Counts calls of the time before the start.
+    pub fn count_past(&mut self, calls: u64, at_s: i64) {
+        self.add(calls, at_s);
+    }
+
+    /// The calls before the start are counted: the count is of the whole window from now on.
+    pub fn set_rebuilt(&mut self) {
+        self.rebuilt = true;
+    }
+
+    pub fn with_limit(mut self, limit: u64) -> Self {
+        self.declared.limit = limit;
+        self
+    }
+
+    pub fn window(&self) -> Duration {
+        self.declared.window
+    }
+
+    fn add(&mut self, calls: u64, at_s: i64) {
+        let number = at_s.div_euclid(self.part_s);
         let part = &mut self.parts[number.rem_euclid(PARTS as i64 + 1) as usize];
-        if part.number != number {
+        if part.number > number {
+            return; // so late that it is in no window any more
+        }
+        if part.number < number {
             *part = Part { number, calls: 0 };
         }
         part.calls = part.calls.saturating_add(calls);
@@ -51,7 +84,13 @@ impl Counted {
         self.parts.iter().filter(|p| (first..=last).contains(&p.number)).map(|p| p.calls).sum()
     }
 
-    pub fn snapshot(&self, now_s: i64) -> Snapshot {
+    fn source(&mut self, now_s: i64) -> Source {
+        let begun_s = *self.begun_s.get_or_insert(now_s);
+        let covers = now_s.saturating_sub(begun_s) >= self.declared.window.as_secs() as i64;
+        if self.rebuilt || covers { Source::Counted } else { Source::CountedSinceStart }
+    }
+
+    pub fn snapshot(&mut self, now_s: i64) -> Snapshot {
         let length_s = self.declared.window.as_secs() as i64;
         let remaining = self.declared.limit.saturating_sub(self.used(length_s, now_s));
         Snapshot {
@@ -61,7 +100,7 @@ impl Counted {
             remaining: Some(remaining),
             reset_at: None,
             exhaustion_at: self.forecast(remaining, length_s, now_s),
-            source: Source::Counted,
+            source: self.source(now_s),
         }
     }
 

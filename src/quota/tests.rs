@@ -113,8 +113,48 @@ fn windows_beyond_the_bound_are_left_out() {
     assert_eq!(ledger.snapshots(T).len(), MAX_WINDOWS);
 }
 
-fn declared(limit: u64, window_s: u64) -> Ledger {
+fn since_start(limit: u64, window_s: u64) -> Ledger {
     Ledger::new(Some(DeclaredQuota { limit, window: Duration::from_secs(window_s) }))
+}
+
+fn declared(limit: u64, window_s: u64) -> Ledger {
+    let ledger = since_start(limit, window_s);
+    ledger.set_rebuilt();
+    ledger
+}
+
+#[test]
+fn a_count_says_while_it_is_shorter_than_its_window() {
+    let ledger = since_start(100, 60);
+    ledger.count(1, T);
+    assert_eq!(one(&ledger, T + 59).source, Source::CountedSinceStart);
+    assert_eq!(one(&ledger, T + 60).source, Source::Counted);
+    let idle = since_start(100, 60);
+    assert_eq!(one(&idle, T).source, Source::CountedSinceStart);
+    assert_eq!(one(&idle, T + 60).source, Source::Counted, "nothing was sent, and that is known");
+}
+
+#[test]
+fn calls_from_before_the_start_count_where_they_belong() {
+    let ledger = since_start(100, 60);
+    ledger.count(5, T);
+    // The last one is so old that its place is taken by a newer one.
+    for (calls, ago) in [(10, 10), (20, 59), (30, 61)] {
+        ledger.count_past(calls, T - ago);
+    }
+    ledger.set_rebuilt();
+    let at = |after| (one(&ledger, T + after).remaining, one(&ledger, T + after).source);
+    assert_eq!(at(0), (Some(65), Source::Counted));
+    assert_eq!(at(2), (Some(85), Source::Counted));
+    assert_eq!(at(55), (Some(95), Source::Counted));
+}
+
+#[test]
+fn a_window_of_any_length_is_counted_whole() {
+    let ledger = declared(100, 90);
+    ledger.count(30, T);
+    ledger.count(1, T + 61);
+    assert_eq!(one(&ledger, T + 89).remaining, Some(69));
 }
 
 #[test]

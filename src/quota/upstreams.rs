@@ -1,13 +1,15 @@
 //! The ledgers of all upstreams: fed by the recorder, shown as metrics and through the API.
 
 use super::{Ledger, Reading, Snapshot};
+use crate::clock;
 use crate::exchange::Exchange;
 use crate::telemetry::metrics::{Metrics, QuotaValues};
-use crate::upstream::{self, DeclaredQuota};
+use crate::upstream;
 use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One ledger an upstream, in the configuration's order.
 #[derive(Debug, Default)]
@@ -17,11 +19,9 @@ pub struct Quotas {
     published: Mutex<BTreeSet<(Arc<str>, Arc<str>)>>,
 }
 
-/// An upstream's ledger, and the limit it was made for.
 #[derive(Clone, Debug)]
 struct Entry {
     upstream: Arc<str>,
-    declared: Option<DeclaredQuota>,
     ledger: Arc<Ledger>,
 }
 
@@ -33,17 +33,18 @@ impl Quotas {
         quotas
     }
 
-    /// Ledgers for the upstreams of another configuration: those whose declared limit stays go on.
+    /// Ledgers for the upstreams of another configuration: those that stay go on, and so does a count whose window stays.
     pub fn configure(&self, upstreams: &[upstream::Config]) {
         let mut ledgers = self.ledgers.write();
         let old = std::mem::take(&mut *ledgers);
-        let of = |u: &upstream::Config| old.iter().find(|e| e.upstream == u.name && e.declared == u.quota).cloned();
-        let new = |u: &upstream::Config| Entry {
-            upstream: Arc::clone(&u.name),
-            declared: u.quota,
-            ledger: Arc::new(Ledger::new(u.quota)),
+        let entry = |u: &upstream::Config| {
+            let entry = old.iter().find(|entry| entry.upstream == u.name).cloned();
+            let new = || Entry { upstream: Arc::clone(&u.name), ledger: Arc::new(Ledger::new(u.quota)) };
+            let entry = entry.unwrap_or_else(new);
+            entry.ledger.declare(u.quota);
+            entry
         };
-        *ledgers = upstreams.iter().map(|u| of(u).unwrap_or_else(|| new(u))).collect();
+        *ledgers = upstreams.iter().map(entry).collect();
     }
 
     /// Takes what an exchange told and used, at `now_s` (Unix seconds). The least `remaining` it told, if any.
@@ -64,8 +65,36 @@ impl Quotas {
         told.min()
     }
 
+    /// Counts what the recorder had no room for: the vendor has counted it all the same.
+    pub fn take_unrecorded(&self, metrics: &Metrics, now_s: i64) {
+        for entry in self.ledgers.read().iter() {
+            let calls = metrics.upstream(&entry.upstream).take_unrecorded_calls();
+            if calls > 0 {
+                entry.ledger.count(calls, now_s);
+            }
+        }
+    }
+
+    /// The longest window that calls are counted in, if there is one.
+    pub fn longest_counted(&self) -> Option<Duration> {
+        self.ledgers.read().iter().filter_map(|entry| entry.ledger.counted_window()).max()
+    }
+
+    /// Counts calls that were sent to `upstream` before the start, at `at_s` (Unix seconds).
+    pub fn count_past(&self, upstream: &str, calls: u64, at_s: i64) {
+        if let Some(entry) = self.ledgers.read().iter().find(|entry| &*entry.upstream == upstream) {
+            entry.ledger.count_past(calls, at_s);
+        }
+    }
+
+    /// All that was sent before the start has been counted.
+    pub fn set_rebuilt(&self) {
+        self.ledgers.read().iter().for_each(|entry| entry.ledger.set_rebuilt());
+    }
+
     /// Sets the quota gauges as they stand at `wall_us` (Unix microseconds). What is unknown loses its series.
     pub fn publish(&self, metrics: &Metrics, wall_us: i64) {
+        self.take_unrecorded(metrics, wall_us.div_euclid(1_000_000));
         let mut current = BTreeSet::new();
         for (upstream, snapshot) in self.snapshots(wall_us) {
             metrics.set_quota(&upstream, &snapshot.window, values(&snapshot));
@@ -106,7 +135,7 @@ impl Quotas {
 }
 
 fn rfc3339(unix_s: i64) -> Option<String> {
-    jiff::Timestamp::from_second(unix_s).ok().map(|time| time.to_string())
+    clock::rfc3339(unix_s.checked_mul(1_000_000)?)
 }
 
 fn values(snapshot: &Snapshot) -> QuotaValues {
@@ -115,6 +144,7 @@ fn values(snapshot: &Snapshot) -> QuotaValues {
         remaining: snapshot.remaining.map(|n| n as f64),
         reset: snapshot.reset_at.map(|s| s as f64),
         exhaustion: snapshot.exhaustion_at.map(|s| s as f64),
+        source: Some(snapshot.source.as_str()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Credentials seen, by keyed fingerprint: unknown ones are listed so that they can be named in the configuration.
 
+use crate::clock::rfc3339;
 use crate::exchange::Exchange;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -68,8 +69,4 @@ impl Callers {
             .collect();
         json!({ "callers": callers, "exchanges_beyond_the_list": self.beyond.load(Ordering::Relaxed) })
     }
-}
-
-fn rfc3339(us: i64) -> String {
-    jiff::Timestamp::from_microsecond(us).map(|t| format!("{t:.3}")).unwrap_or_default()
 }

@@ -1,10 +1,20 @@
 //! Content codings, undone off the data path, within a bound.
 
+use brotli_decompressor::{BrotliDecoderParameter, Decompressor};
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
-/// Most bytes a decoded body may have: beyond, it counts as truncated.
+/// Most bytes a decoded body may have, and each stage on the way to it: beyond, it counts as truncated.
 pub const MAX_DECODED: usize = 1 << 20;
+
+/// Codings on top of each other that are undone; nobody honest applies more than two.
+const MAX_STACKED: usize = 3;
+
+/// Window of a zstd frame at most, as a power of two: the 8 MiB that RFC 9659 allows in HTTP.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Bytes that the brotli decoder reads at a time.
+const BROTLI_BUFFER: usize = 4096;
 
 /// A body as its content type describes it.
 pub struct Decoded<'a> {
@@ -16,22 +26,63 @@ pub struct Decoded<'a> {
     pub readable: bool,
 }
 
-/// Undoes `Content-Encoding`.
-pub fn decode<'a>(encoding: Option<&str>, bytes: &'a [u8], truncated: bool) -> Decoded<'a> {
-    let plain = Decoded { bytes: Cow::Borrowed(bytes), truncated, readable: true };
-    match encoding.map(str::trim) {
-        None | Some("" | "identity") => plain,
-        _ if bytes.is_empty() => plain,
-        Some(coding) if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") => {
-            inflate(flate2::read::MultiGzDecoder::new(bytes), truncated)
-        }
-        Some(coding) if coding.eq_ignore_ascii_case("deflate") => {
-            // RFC 9110 means zlib; some servers send raw deflate.
-            let zlib = inflate(flate2::read::ZlibDecoder::new(bytes), truncated);
-            if zlib.readable { zlib } else { inflate(flate2::read::DeflateDecoder::new(bytes), truncated) }
-        }
-        Some(_) => Decoded { bytes: Cow::Borrowed(&[]), truncated, readable: false },
+/// Undoes the codings that the `Content-Encoding` lines name, the last one first (RFC 9110 section 8.4).
+pub fn decode<'a, 'h>(lines: impl Iterator<Item = &'h str>, bytes: &'a [u8], truncated: bool) -> Decoded<'a> {
+    let mut body = Decoded { bytes: Cow::Borrowed(bytes), truncated, readable: true };
+    if bytes.is_empty() {
+        return body;
     }
+    let mut codings = [""; MAX_STACKED];
+    let mut stacked = 0;
+    for coding in lines.flat_map(|line| line.split(',')).map(str::trim) {
+        if coding.is_empty() || coding.eq_ignore_ascii_case("identity") {
+            continue;
+        }
+        let Some(slot) = codings.get_mut(stacked) else { return unreadable(truncated) };
+        *slot = coding;
+        stacked += 1;
+    }
+    for coding in codings[..stacked].iter().rev() {
+        body = undo(coding, &body.bytes, body.truncated);
+        if !body.readable {
+            return body;
+        }
+    }
+    body
+}
+
+fn undo(coding: &str, bytes: &[u8], truncated: bool) -> Decoded<'static> {
+    let is = |names: &[&str]| names.iter().any(|name| coding.eq_ignore_ascii_case(name));
+    if is(&["gzip", "x-gzip"]) {
+        inflate(flate2::read::MultiGzDecoder::new(bytes), truncated)
+    } else if is(&["deflate"]) {
+        // RFC 9110 means zlib; some servers send raw deflate.
+        let zlib = inflate(flate2::read::ZlibDecoder::new(bytes), truncated);
+        if zlib.readable { zlib } else { inflate(flate2::read::DeflateDecoder::new(bytes), truncated) }
+    } else if is(&["br"]) {
+        inflate(brotli(bytes), truncated)
+    } else if is(&["zstd"]) {
+        zstd(bytes).map_or_else(|_| unreadable(truncated), |reader| inflate(reader, truncated))
+    } else {
+        unreadable(truncated)
+    }
+}
+
+fn unreadable(truncated: bool) -> Decoded<'static> {
+    Decoded { bytes: Cow::Borrowed(&[]), truncated, readable: false }
+}
+
+fn brotli(bytes: &[u8]) -> Decompressor<&[u8]> {
+    let mut reader = Decompressor::new(bytes, BROTLI_BUFFER);
+    // Windows of up to 1 GiB are no part of the coding `br` (RFC 7932 ends at 16 MiB).
+    reader.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+    reader
+}
+
+fn zstd(bytes: &[u8]) -> io::Result<impl Read> {
+    let mut reader = zstd::stream::read::Decoder::with_buffer(bytes)?;
+    reader.window_log_max(ZSTD_WINDOW_LOG)?;
+    Ok(reader)
 }
 
 fn inflate(reader: impl Read, truncated: bool) -> Decoded<'static> {
@@ -45,34 +96,4 @@ fn inflate(reader: impl Read, truncated: bool) -> Decoded<'static> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(bytes).expect("writing to memory");
-        encoder.finish().expect("writing to memory")
-    }
-
-    #[test]
-    fn gzip_is_undone() {
-        let coded = gzip(b"{\"a\":1}");
-        let decoded = decode(Some("GZIP"), &coded, false);
-        assert_eq!((&*decoded.bytes, decoded.truncated, decoded.readable), (&b"{\"a\":1}"[..], false, true));
-    }
-
-    #[test]
-    fn a_bomb_stops_at_the_bound() {
-        let coded = gzip(&vec![b'a'; 3 * MAX_DECODED]);
-        let decoded = decode(Some("gzip"), &coded, false);
-        assert_eq!((decoded.bytes.len(), decoded.truncated), (MAX_DECODED, true));
-    }
-
-    #[test]
-    fn what_is_not_in_its_coding_is_unreadable() {
-        assert!(!decode(Some("gzip"), b"plain", false).readable);
-        assert!(!decode(Some("unheard-of"), b"x", false).readable);
-        assert!(decode(Some("gzip"), b"", false).readable, "no body, nothing to decode");
-    }
-}
+mod tests;

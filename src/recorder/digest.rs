@@ -5,7 +5,7 @@ use super::decode::{Decoded, decode};
 use super::{Capture, Knowledge};
 use crate::exchange::record::{Record, Word};
 use crate::exchange::redact::{self, Masked, MaskedBuilder, Masker};
-use crate::exchange::{AgentError, Attempt, Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome};
 use crate::vendors::{Answer, Judgement, RouteDef, Summary, classify};
 use http::Method;
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ pub fn digest(
 ) -> Digest {
     let route = exchange.route.and_then(|index| known.profile.routes().get(usize::from(index)));
     let reply = &exchange.response.body;
-    let body = decode(exchange.response.header("content-encoding"), &reply.bytes, reply.truncated);
+    let body = decode(exchange.response.header_lines("content-encoding"), &reply.bytes, reply.truncated);
     let judged = judge(exchange, known, route, &body);
     let outcome = outcome(exchange, judged.as_ref());
     let record = Recording { exchange, known, masker, route, outcome, judged: judged.as_ref() }.record(remaining);
@@ -80,7 +80,7 @@ fn add_bodies(record: &mut Record, exchange: &Exchange, known: &Knowledge, maske
     let request = &exchange.request;
     if request.body_bytes > 0 {
         let cut = request.body.truncated || !request.body.complete;
-        let decoded = decode(request.header("content-encoding"), &request.body.bytes, cut);
+        let decoded = decode(request.header_lines("content-encoding"), &request.body.bytes, cut);
         let kind = request.header("content-type");
         record.request_body = Some(masker.body(&known.policy, kind, &decoded.bytes, decoded.truncated));
     }
@@ -124,7 +124,7 @@ impl Recording<'_> {
             outcome: Cow::Borrowed(self.outcome.as_str()),
             intent: Cow::Borrowed(intent.as_str()),
             object: self.route.map_or_else(|| Arc::from(""), |r| Arc::clone(&r.object)),
-            upstream_ms: attempts.last().filter(|a| is_timed(a)).map(|a| ms(a.upstream_us)),
+            upstream_ms: attempts.last().filter(|a| a.is_timed()).map(|a| ms(a.upstream_us)),
             overhead_ms: ms(self.exchange.overhead_us),
             dns_ms: connect.map(|c| ms(c.dns_us.into())),
             connect_ms: connect.map(|c| ms(c.tcp_us.into())),
@@ -180,12 +180,6 @@ impl Recording<'_> {
             }
         }
     }
-}
-
-/// Whether an attempt's time is the vendor's: it answered, or let the time for its answer's head run out. The windows
-/// count the same ones, live and rebuilt.
-fn is_timed(attempt: &Attempt) -> bool {
-    attempt.status.is_some() || attempt.error == Some(AgentError::HeadTimeout)
 }
 
 /// RFC 3339 in UTC with milliseconds. Written digit by digit: general formatting costs ten times as much, once an exchange.

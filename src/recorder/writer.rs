@@ -94,6 +94,7 @@ impl Recorder {
             }
         }
         self.ship(lines, count, entries, spans);
+        self.outputs.quotas.take_unrecorded(&self.outputs.metrics, self.clock.wall_us() / 1_000_000);
     }
 
     /// Counts an exchange that could not be digested.

@@ -59,6 +59,8 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    ABANDONED = counter("vigie_abandoned_total", ["upstream"],
+        "Requests sent whole whose caller left before an answer's head came; those it had waited 2 s or longer for also count, with that time, in the windows.");
     AGENT_ERRORS = counter("vigie_agent_errors_total", ["upstream", "kind"],
         "Answers that Vigie made itself or broke off, by x-vigie-error kind; never the vendor's.");
     ATTEMPTS = counter("vigie_attempts_total", ["integration", "upstream", "route", "status_code"],
@@ -75,6 +77,8 @@ catalogue! {
         "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
+    LOG_FILES_REMOVED_EARLY = counter("vigie_log_files_removed_early_total", [],
+        "Rotated files of the exchange log that went for lack of room before their days were over.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],
         "Lines of the exchange log that were written, by sink.");
     LOG_WRITE_ERRORS = counter("vigie_log_write_errors_total", ["sink"],
@@ -93,6 +97,8 @@ catalogue! {
         "Calls left in the window; absent when not known or expired.");
     QUOTA_RESET = gauge("vigie_quota_reset_timestamp_seconds", ["upstream", "window"],
         "When the window starts anew, Unix time; absent when not known.");
+    QUOTA_SOURCE = gauge("vigie_quota_source", ["upstream", "window", "source"],
+        "Always 1; the label says where the quota's numbers come from: told (the vendor's answers), counted (calls of the last window length against the configured limit), counted_since_start (the same, but those before the start are not known).");
     RECORDER_DROPPED = counter("vigie_recorder_dropped_total", ["stage"],
         "What the recorder had to give up: whole exchanges (queue), bodies (body), log lines (log), history rows (history), spans (trace).");
     RECORDER_QUEUE_BYTES = gauge("vigie_recorder_queue_bytes", [],
@@ -116,9 +122,9 @@ catalogue! {
     UNKNOWN_CALLERS = gauge("vigie_unknown_callers", [],
         "Credential fingerprints seen that belong to no configured integration.");
     UPSTREAM_DURATION = histogram("vigie_upstream_duration_seconds", ["integration", "upstream", "route"],
-        "Request sent to answer head: the vendor's time; a time-out counts its elapsed time.");
+        "Request sent to answer head: the vendor's time; a time-out counts its elapsed time, and so does a wait of 2 s or more that the caller gave up.");
     WINDOW_ATTEMPTS = gauge("vigie_window_attempts", ["upstream", "window"],
-        "Attempts answered or timed out within the window.");
+        "Attempts answered, timed out, or given up by the caller after 2 s or more, within the window.");
     WINDOW_COMPLETE = gauge("vigie_window_complete", ["upstream"],
         "1 when the window covers its whole length, else 0 (after a start, until the history was read).");
     WINDOW_DURATION = gauge("vigie_window_duration_seconds", ["upstream", "window"],

@@ -33,6 +33,8 @@ pub struct SinkCounters {
     pub dropped: Arc<AtomicU64>,
     /// Failed writes, however many lines each cost.
     pub errors: Arc<AtomicU64>,
+    /// Whole files that went before their days were over.
+    pub removed_early: Arc<AtomicU64>,
 }
 
 /// The sinks. Clones share them.
@@ -94,10 +96,12 @@ impl LogSinks {
     pub fn start(config: &LogConfig, clock: Clock) -> io::Result<Self> {
         let mut sinks = Vec::new();
         if config.stdout {
-            sinks.push(Sink::start("stdout", Output::Stdout(stdout::Stdout::open()?))?);
+            sinks.push(Sink::start("stdout", Output::Stdout(stdout::Stdout::open()?), SinkCounters::default())?);
         }
         if let Some(file) = &config.file {
-            sinks.push(Sink::start("file", Output::File(file::RotatedFile::open(file.clone(), clock)?))?);
+            let counters = SinkCounters::default();
+            let file = file::RotatedFile::open(file.clone(), clock, Arc::clone(&counters.removed_early))?;
+            sinks.push(Sink::start("file", Output::File(file), counters)?);
         }
         Ok(Self { sinks: sinks.into() })
     }
@@ -144,9 +148,9 @@ impl LogSinks {
 }
 
 impl Sink {
-    fn start(name: &'static str, output: Output) -> io::Result<Self> {
+    fn start(name: &'static str, output: Output, counters: SinkCounters) -> io::Result<Self> {
         let (messages, inbox) = channel();
-        let sink = Self { name, messages, queued: Arc::default(), counters: SinkCounters::default() };
+        let sink = Self { name, messages, queued: Arc::default(), counters };
         let (queued, counters) = (sink.queued.clone(), sink.counters.clone());
         std::thread::Builder::new()
             .name(format!("vigie-log-{name}"))

@@ -1,7 +1,7 @@
 //! An answer -> its meaning. Pure; runs in the recorder for every exchange that got an answer.
 //!
-//! - 2xx: what the profile expects (JSON, or nothing), with no failure inside, is `ok`. A failure inside is
-//!   `client_error`; results that failed one by one make it `partial`. Anything that is not the API's format (a login
+//! - 2xx: what the profile expects (JSON, or nothing), with no failure inside, is `ok`. A failure inside is what its
+//!   inner status says, else `client_error`; results that failed one by one make it `partial`. Anything that is not the API's format (a login
 //!   or maintenance page) is `vendor_error`.
 //! - A body that was copied in part, or cannot be decoded, is `unclassified` wherever its rest could change the
 //!   meaning. The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures
@@ -86,8 +86,12 @@ fn judge_success(profile: &Profile, answer: &Answer, judgement: &mut Judgement) 
     } else if json {
         let (found, end) = scan.run(answer.body);
         let outcome = success(profile, answer, scan, &found, end);
+        if found.failed && !scan.errors_are_data {
+            let in_message = || status_in(profile, found.message.as_deref()?.as_bytes());
+            judgement.inner_status = found.status.or_else(in_message);
+        }
         take(judgement, answer.route, found, end);
-        outcome
+        judgement.inner_status.map_or(outcome, of_status)
     } else if profile.content == Content::Any {
         Outcome::Ok
     } else if answer.readable {
@@ -140,10 +144,13 @@ fn take(judgement: &mut Judgement, route: Option<&RouteDef>, found: Found, end: 
 
 fn judge_failure(profile: &Profile, answer: &Answer, judgement: &mut Judgement) {
     let body = if answer.readable { answer.body } else { &[] };
+    let mut told = None;
     if is_json(answer.content_type, body) {
-        judgement.message = profile.error_scan.run(body).0.message.filter(|m| !m.is_empty());
+        let (found, _) = profile.error_scan.run(body);
+        judgement.message = found.message.filter(|m| !m.is_empty());
+        told = found.status.filter(|status| *status != answer.status);
     }
-    judgement.inner_status = inner_status(profile, answer.status, judgement.message.as_deref(), body);
+    judgement.inner_status = inner_status(profile, answer.status, judgement.message.as_deref(), body).or(told);
     judgement.outcome = of_status(judgement.inner_status.unwrap_or(answer.status));
 }
 
@@ -158,9 +165,12 @@ fn of_status(status: u16) -> Outcome {
 }
 
 fn inner_status(profile: &Profile, status: u16, message: Option<&str>, body: &[u8]) -> Option<u16> {
-    let inner = profile.inner_status.as_ref().filter(|inner| inner.statuses.contains(&status))?;
-    let sought = message.map_or(&body[..body.len().min(MAX_SOUGHT_BYTES)], str::as_bytes);
-    let digits = inner.pattern.captures(sought)?.get(1)?.as_bytes();
+    profile.inner_status.as_ref().filter(|inner| inner.statuses.contains(&status))?;
+    status_in(profile, message.map_or(&body[..body.len().min(MAX_SOUGHT_BYTES)], str::as_bytes))
+}
+
+fn status_in(profile: &Profile, sought: &[u8]) -> Option<u16> {
+    let digits = profile.inner_status.as_ref()?.pattern.captures(sought)?.get(1)?.as_bytes();
     // An inner success cannot explain an outer failure.
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|status| matches!(status, 400..=599))
 }

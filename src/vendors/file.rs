@@ -89,12 +89,16 @@ pub(super) struct Paths {
     pub note: Option<String>,
 }
 
-/// Shape of a credential header.
+/// Where a credential is sent: in a header or, for APIs that know no better, in the query.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// Header's name, lower case.
+    /// Header's name, lower case; empty if it is in the query.
+    #[serde(default)]
     pub header: String,
+    /// Query parameter's name; empty if it is in a header.
+    #[serde(default)]
+    pub query: String,
     /// What stands before the key in the value, e.g. `Token token=`.
     #[serde(default)]
     pub before: String,
@@ -180,6 +184,9 @@ pub(super) struct Errors {
     #[serde(default)]
     pub hidden: Failure,
     pub inner_status: Option<InnerStatus>,
+    /// Places that hold the failure's status, whatever the answer's own says.
+    #[serde(default)]
+    pub status: Vec<String>,
     #[serde(default)]
     pub from: Vec<String>,
     pub note: Option<String>,
@@ -215,7 +222,7 @@ pub(super) struct Failure {
 pub(super) struct InnerStatus {
     /// Regular expression whose first group is the status, sought in the message, else in the body's beginning.
     pub pattern: String,
-    /// Outer statuses in which it is sought.
+    /// Outer statuses in which it is sought, beside a 2xx that holds a failure.
     pub statuses: Vec<u16>,
     pub from: Vec<String>,
 }

@@ -19,7 +19,6 @@ impl Profile {
             pii: fields.personal.iter().map(|(name, kind)| (name.clone(), pii(*kind))).collect(),
             secrets: fields.secrets.clone(),
             known: self.known_names(),
-            headers: self.request_ids.clone(),
             words: self.known_words(),
         }
     }

@@ -30,6 +30,8 @@ pub(super) mod mark {
     pub const JOB: u16 = 1 << 6;
     /// A list of results, each judged.
     pub const ITEMS: u16 = 1 << 7;
+    /// The status of a failure.
+    pub const STATUS: u16 = 1 << 8;
 }
 
 #[derive(Debug, Default)]
@@ -140,6 +142,8 @@ pub(super) struct Found {
     pub failed: bool,
     pub id: Option<String>,
     pub total: Option<u64>,
+    /// Of a failure: 400 to 599, the first one told.
+    pub status: Option<u16>,
     pub listed: Option<u64>,
     pub job: bool,
     /// Done and failed, if a list of results began.
@@ -170,6 +174,9 @@ impl Found {
         if marks & mark::TOTAL != 0 {
             self.total = text.parse().ok().or(self.total);
         }
+        if marks & mark::STATUS != 0 {
+            self.take_status(text.parse().ok());
+        }
         self.take_filled(marks, !text.is_empty());
     }
 
@@ -180,7 +187,14 @@ impl Found {
         if marks & mark::TOTAL != 0 {
             self.total = Some(number);
         }
+        if marks & mark::STATUS != 0 {
+            self.take_status(u16::try_from(number).ok());
+        }
         self.take_filled(marks, true);
+    }
+
+    fn take_status(&mut self, status: Option<u16>) {
+        self.status = self.status.or(status.filter(|status| matches!(status, 400..=599)));
     }
 
     fn take_filled(&mut self, marks: u16, filled: bool) {

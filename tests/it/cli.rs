@@ -190,3 +190,21 @@ async fn an_agent_whose_address_is_taken_names_the_key() {
         assert!(err.contains(&expected), "{err}");
     }
 }
+
+#[tokio::test]
+async fn a_second_agent_is_kept_out_of_the_data_directory() {
+    let origin = Origin::json(200, "{}").await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    let before = std::fs::read(agent.data_dir().join("addresses.json")).expect("the addresses");
+    let config = agent.config_file();
+    let (code, _, err) = told(&["run", "--config", config.to_str().expect("UTF-8")]);
+    assert_eq!(code, 1, "{err}");
+    let (dir, pid) = (agent.data_dir(), agent.id());
+    let expected = format!(
+        "vigie: data_dir {} is in use by another Vigie (process {pid}); stop that one, or give this one a data_dir of its own",
+        dir.display()
+    );
+    assert!(err.contains(&expected), "{err}");
+    assert_eq!(std::fs::read(dir.join("addresses.json")).expect("the addresses"), before);
+    agent.admin_text("/ready").await;
+}

@@ -48,7 +48,10 @@ async fn spans_arrive(rotel: Rotel, endpoint: &str, protocol: &str) {
     assert!(sent_on.starts_with(&format!("00-{TRACE_ID}-")) && client_span != PARENT_ID, "{sent_on}");
 
     // The agent's own work, off the data path, is traced beside the exchanges. A stop would not wait for it.
-    rotel.eventually(&["rebuild_windows"]).await;
+    agent.admin_text("/metrics").await;
+    agent.search(&["--last", "1"]);
+    agent.reconfigure(json!({ "integrations": { "web": { "path_prefix": "/web" } } }));
+    rotel.eventually(&["start", "rebuild_from_history", "scrape", "search_records", "reload"]).await;
     // What it holds back for a batch goes out at the end.
     assert!(agent.stop().await.success());
     let spans = rotel.eventually_spans(TRACE_ID, 2).await;

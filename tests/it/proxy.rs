@@ -1,5 +1,7 @@
 //! The data path as callers and CRMs see it: real sockets on both sides, and the records that come of it.
 
+mod abandoned;
+mod afterlife;
 mod attribution;
 mod caller_gone;
 mod connections;

@@ -18,11 +18,19 @@ pub struct Masking {
     /// Number of the key, raised whenever it changes, so that tokens of different keys can be told apart.
     #[schemars(range(min = 1, max = 65_535))]
     pub key_version: u16,
+    /// The country, as a code of two letters, whose way of writing phone numbers is meant where they have no country code: `06 12…` and `+33 6 12…` then give the same token. If absent, they give two.
+    #[schemars(schema_with = "phone_region")]
+    pub phone_region: Option<String>,
+}
+
+fn phone_region(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let codes: Vec<_> = crate::exchange::redact::PhoneRegion::codes().collect();
+    schemars::json_schema!({ "type": "string", "enum": codes })
 }
 
 impl Default for Masking {
     fn default() -> Self {
-        Self { key: None, key_version: 1 }
+        Self { key: None, key_version: 1, phone_region: None }
     }
 }
 

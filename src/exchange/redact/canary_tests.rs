@@ -171,10 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn in_headers_and_ids(c in looks(), name in "(x-status|x-request-id|x-ratelimit-limit|authorization|cookie|date)") {
-        if let Some(masked) = masker().header(&policy(), &name, &c.text) {
-            assert_hidden(masked.as_str(), &c)?;
-        }
+    fn in_ids(c in looks()) {
         prop_assert!(correlation_id(&c.text).is_none());
         let squeezed: String = c.text.chars().filter(|c| c.is_ascii_alphanumeric() || ".:_-".contains(*c)).collect();
         if squeezed == c.text || c.text.starts_with("+33") {
@@ -200,7 +197,6 @@ proptest! {
         masker.body(&policy, Some(&text), &bytes, false);
         prop_assert!(masker.message(&policy, &text).as_str().chars().count() <= super::MAX_MESSAGE_CHARS);
         masker.query(&policy, &text);
-        masker.header(&policy, "x-status", &text);
         masker.phone_token(&text);
         masker.email_token(&text);
         super::detect(&text);

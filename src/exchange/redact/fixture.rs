@@ -1,6 +1,6 @@
 //! A masker and a policy shared by the tests of this module.
 
-use super::{MaskKey, Masker, Policy, PolicySpec};
+use super::{MaskKey, Masker, PhoneRegion, Policy, PolicySpec};
 use crate::secret::Secret;
 
 pub(super) fn masker_of(version: u16, secret: &str) -> Masker {
@@ -9,6 +9,10 @@ pub(super) fn masker_of(version: u16, secret: &str) -> Masker {
 
 pub(super) fn masker() -> Masker {
     masker_of(1, "a secret of 16 bytes or more")
+}
+
+pub(super) fn masker_in(region: &str) -> Masker {
+    masker().with_phone_region(PhoneRegion::of(region))
 }
 
 pub(super) fn policy() -> Policy {
@@ -20,7 +24,6 @@ pub(super) fn policy() -> Policy {
                     "city": "address", "description": "text"},
             "secrets": ["session_key"],
             "known": ["contact", "errors", "message", "payload", "name", "cf_*"],
-            "headers": ["x-request-id", "x-status"],
             "words": ["pipeline"]
         }"#,
     )

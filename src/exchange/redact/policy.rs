@@ -3,7 +3,7 @@
 
 use super::fields::Path;
 use super::policy_table::{Entry, Table};
-use super::{header, token};
+use super::token;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -57,8 +57,6 @@ pub struct PolicySpec {
     pub secrets: Vec<String>,
     /// Names that may be shown as names. Their values are denied unless another list says otherwise.
     pub known: Vec<String>,
-    /// Headers that may be logged, beside the built-in ones.
-    pub headers: Vec<String>,
     /// Words that may be shown in the CRM's error messages, beside the built-in ones.
     pub words: Vec<String>,
 }
@@ -134,7 +132,6 @@ pub struct Policy {
     /// Longest first, so that the most particular one wins; lower case, without the `*`.
     prefixes: Vec<(Box<str>, Rule)>,
     kinds: Vec<Box<str>>,
-    headers: Vec<Box<str>>,
     words: HashMap<Box<str>, ()>,
 }
 
@@ -152,12 +149,6 @@ impl Policy {
             }
         }
         policy.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        for name in &spec.headers {
-            if header::is_credential(name) {
-                errors.push(PolicyError::Credential(name.clone()));
-            }
-            policy.headers.push(name.to_ascii_lowercase().into());
-        }
         policy.words.extend(spec.words.iter().map(|w| (w.to_ascii_lowercase().into(), ())));
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
     }
@@ -168,7 +159,7 @@ impl Policy {
         for name in CREDENTIALS {
             table.insert(name).bare = Some(Rule::Secret);
         }
-        Self { table, prefixes: Vec::new(), kinds: Vec::new(), headers: Vec::new(), words: HashMap::new() }
+        Self { table, prefixes: Vec::new(), kinds: Vec::new(), words: HashMap::new() }
     }
 
     /// The profile's own spelling of a field name or a token kind, for summaries such as `Created deal …`; `None` for
@@ -199,10 +190,6 @@ impl Policy {
     /// True when the profile has this very name, in any case.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.table.find(name).is_some()
-    }
-
-    pub(super) fn has_header(&self, lower_name: &str) -> bool {
-        self.headers.iter().any(|h| h.as_ref() == lower_name)
     }
 
     pub(super) fn has_word(&self, lower_word: &str) -> bool {
@@ -363,8 +350,6 @@ mod tests {
         assert_eq!(Policy::new(&spec).err().unwrap(), [PolicyError::Credential("user.API_TOKEN_2".into())]);
         let spec = PolicySpec { known: vec!["password".into()], ..PolicySpec::default() };
         assert_eq!(rule(&Policy::new(&spec).unwrap(), "password"), Rule::Secret);
-        let spec = PolicySpec { headers: vec!["Authorization".into()], ..PolicySpec::default() };
-        assert!(Policy::new(&spec).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! lower-case Crockford base32, e.g. `deal:1k3f9m2c8pw0xz`. The version's character is `version mod 32`, so tokens made
 //! before and after a change of key can be told apart. Documentation shortens them to `deal:k3f9…`.
 
-use super::{Masked, Masker, Pii, decode};
+use super::{Masked, Masker, PhoneRegion, Pii, decode, phone};
 use std::borrow::Cow;
 
 /// Crockford's base32: no i, l, o, u, so a token read aloud or retyped stays the same.
@@ -33,7 +33,8 @@ impl Masker {
         self.person_token(Pii::Email, address)
     }
 
-    /// The token of a phone number, however it is punctuated; a leading `00` is read as `+`.
+    /// The token of a phone number, however it is punctuated; a leading `00` is read as `+`, and a national number as one
+    /// of the configured region.
     pub fn phone_token(&self, number: &str) -> Masked {
         self.person_token(Pii::Phone, number)
     }
@@ -57,7 +58,7 @@ impl Masker {
         let decoded = decode::percent_fully(value);
         let (kind, normal) = match pii {
             Pii::Email => ("email", normal_email(&decoded)),
-            Pii::Phone => ("phone", normal_phone(&decoded)),
+            Pii::Phone => ("phone", normal_phone(&decoded, self.phone_region)),
             Pii::Address => ("address", normal_words(&decoded)),
             Pii::Name | Pii::Text => ("name", normal_words(&decoded)),
         };
@@ -129,19 +130,10 @@ fn normal_email(address: &str) -> Cow<'_, str> {
 }
 
 /// `+` and digits only; a text without digits is left trimmed and in lower case.
-fn normal_phone(number: &str) -> Cow<'_, str> {
+fn normal_phone(number: &str, region: Option<PhoneRegion>) -> Cow<'static, str> {
     let folded = decode::fold(number.trim());
-    let digits: String = folded.chars().filter(char::is_ascii_digit).collect();
-    if digits.is_empty() {
-        return Cow::Owned(folded.to_lowercase());
-    }
-    if folded.starts_with('+') {
-        return Cow::Owned(format!("+{digits}"));
-    }
-    match digits.strip_prefix("00") {
-        Some(rest) => Cow::Owned(format!("+{rest}")),
-        None => Cow::Owned(digits),
-    }
+    let has_digit = folded.bytes().any(|b| b.is_ascii_digit());
+    Cow::Owned(if has_digit { phone::normal(&folded, region) } else { folded.to_lowercase() })
 }
 
 /// A name or an address: trimmed, lower case, single spaces.
@@ -164,7 +156,7 @@ fn lower(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{masker, masker_of};
+    use super::super::fixture::{masker, masker_in, masker_of};
     use super::*;
 
     #[test]
@@ -211,6 +203,10 @@ mod tests {
         for same in ["+33 6 12 34 56 78", "0033-612-345-678", "+33 (6) 12.34.56.78", "+33612345678"] {
             assert_eq!(masker.phone_token(same), masker.phone_token("+33612345678"), "{same}");
         }
+        let french = masker_in("FR");
+        for same in ["+33 6 12 34 56 78", "06 12 34 56 78", "0033612345678", "%2B33 (0)6 12 34 56 78"] {
+            assert_eq!(french.phone_token(same), masker.phone_token("+33612345678"), "{same}");
+        }
         for same in ["7", " 7 ", "%37", "%2537"] {
             assert_eq!(masker.id("deal", same), masker.token("deal", "7"), "{same}");
         }
@@ -220,7 +216,7 @@ mod tests {
     fn normal_forms_survive_odd_input() {
         assert_eq!(normal_email("é<"), "é<");
         assert_eq!(normal_email(">x<"), ">x<");
-        assert_eq!(normal_phone("N/A"), "n/a");
+        assert_eq!(normal_phone("N/A", None), "n/a");
         assert_eq!(normal_words(" Jean \t DUPONT "), "jean dupont");
     }
 }

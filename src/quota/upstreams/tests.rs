@@ -68,7 +68,9 @@ fn reading(window: &'static str, remaining: u64) -> Reading<'static> {
 
 fn quotas() -> Quotas {
     let declared = DeclaredQuota { limit: 10, window: Duration::from_secs(3600) };
-    Quotas::new(&[upstream("crm", None), upstream("erp", Some(declared))])
+    let quotas = Quotas::new(&[upstream("crm", None), upstream("erp", Some(declared))]);
+    quotas.set_rebuilt();
+    quotas
 }
 
 #[test]
@@ -92,6 +94,40 @@ fn what_is_told_and_what_is_counted_stand_side_by_side() {
 }
 
 #[test]
+fn another_limit_keeps_what_was_counted_and_another_window_does_not() {
+    let quotas = quotas();
+    quotas.observe(&exchange("erp", 4), [], T);
+    let shown = |limit, seconds| {
+        let declared = DeclaredQuota { limit, window: Duration::from_secs(seconds) };
+        quotas.configure(&[upstream("erp", Some(declared))]);
+        let shown = quotas.to_json(T * 1_000_000);
+        (shown["quota"][0]["remaining"].as_u64(), shown["quota"][0]["source"].as_str().map(str::to_owned))
+    };
+    assert_eq!(shown(100, 3600), (Some(96), Some("counted".into())));
+    assert_eq!(shown(100, 60), (Some(100), Some("counted_since_start".into())));
+}
+
+#[test]
+fn what_the_recorder_had_no_room_for_is_counted_as_well() {
+    let quotas = quotas();
+    let metrics = Metrics::new(Options {
+        upstreams: &["erp".into()],
+        integrations: &[],
+        caps: Caps::default(),
+        workers: 1,
+        clock: Clock::manual(Duration::ZERO),
+        version: "0",
+        commit: "unknown",
+    });
+    let dropped = exchange("erp", 3);
+    metrics.path(&dropped.place, 0).unrecorded("GET", 200, 3);
+    quotas.take_unrecorded(&metrics, T);
+    quotas.take_unrecorded(&metrics, T);
+    let shown = quotas.to_json(T * 1_000_000);
+    assert_eq!(shown["quota"][0]["remaining"], 7, "{shown}");
+}
+
+#[test]
 fn an_expired_reading_loses_its_series() {
     let quotas = quotas();
     let names = [Arc::from("crm"), Arc::from("erp")];
@@ -111,6 +147,10 @@ fn an_expired_reading_loses_its_series() {
     };
     let series = r#"vigie_quota_remaining{upstream="crm",window="a"} 7"#;
     assert!(shown(1).contains(series));
+    for (upstream, window, source) in [("crm", "a", "told"), ("erp", "hour", "counted")] {
+        let series = format!(r#"vigie_quota_source{{upstream="{upstream}",window="{window}",source="{source}"}} 1"#);
+        assert!(shown(1).contains(&series), "{series}");
+    }
     let later = shown(61);
     assert!(!later.contains(r#"vigie_quota_remaining{upstream="crm""#));
     assert!(later.contains(r#"vigie_quota_limit{upstream="crm",window="a"} 100"#));

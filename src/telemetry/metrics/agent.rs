@@ -138,6 +138,7 @@ pub struct AgentMetrics {
     start_us: i64,
     log_lines: [AtomicU64; LogSink::ALL.len()],
     log_write_errors: [AtomicU64; LogSink::ALL.len()],
+    log_files_removed_early: AtomicU64,
     spans: [AtomicU64; SpanResult::ALL.len()],
     history_bytes: AtomicU64,
     unknown_callers: AtomicU64,
@@ -155,6 +156,7 @@ impl AgentMetrics {
             start_us,
             log_lines: Default::default(),
             log_write_errors: Default::default(),
+            log_files_removed_early: AtomicU64::new(0),
             spans: Default::default(),
             history_bytes: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
@@ -174,6 +176,11 @@ impl AgentMetrics {
     /// Counts failed writes of the exchange log.
     pub fn log_write_errors(&self, sink: LogSink, writes: u64) {
         self.log_write_errors[sink as usize].fetch_add(writes, Ordering::Relaxed);
+    }
+
+    /// Counts files of the exchange log that went before their days were over.
+    pub fn log_files_removed_early(&self, files: u64) {
+        self.log_files_removed_early.fetch_add(files, Ordering::Relaxed);
     }
 
     /// Counts spans.
@@ -226,6 +233,7 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::RECORDER_DROPPED, DropStage::ALL.iter().map(|stage| stage.as_str()), &recorder.dropped),
         set(&catalogue::LOG_LINES, sinks(), &agent.log_lines),
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
+        single(&catalogue::LOG_FILES_REMOVED_EARLY, load(&agent.log_files_removed_early)),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
         set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
         set(

@@ -4,7 +4,7 @@ use super::histogram::{self, DURATION_BOUNDS_US, Exemplar, OVERHEAD_BOUNDS_US, S
 use super::labels::Labels;
 use super::method;
 use super::upstream::UpstreamMetrics;
-use crate::exchange::{AgentError, Outcome};
+use crate::exchange::{AgentError, Outcome, is_timed};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -109,7 +109,8 @@ pub struct AttemptEnd {
     pub status: Option<u16>,
     /// Why there was no (complete) answer.
     pub error: Option<AgentError>,
-    /// Request sent → answer head, microseconds; for a time-out, the time until it struck.
+    /// Request sent → answer head, microseconds; for a time-out, the time until it struck; where the caller left, how long
+    /// the answer was waited for.
     pub upstream_us: u64,
     /// When the head came or the failure was known, on the agent's clock.
     pub at: Duration,
@@ -121,9 +122,9 @@ impl AttemptEnd {
         self.status.is_some() || !self.error.is_some_and(AgentError::prevents_sending)
     }
 
-    /// Whether its time is the vendor's: it answered, or let the time for its answer's head run out.
+    /// Whether its time is the vendor's.
     fn is_timed(&self) -> bool {
-        self.status.is_some() || self.error == Some(AgentError::HeadTimeout)
+        is_timed(self.status, self.error, self.upstream_us)
     }
 
     /// Connect, TLS and time-out failures: what the `upstream_unreachable` rule counts. A standstill before the head is the
@@ -170,6 +171,11 @@ impl PathShard {
         self.durations.upstream.observe(us);
     }
 
+    /// Counts a request, sent whole, whose caller left before an answer's head came. Beside [`PathShard::attempt_end`].
+    pub fn abandoned(&self) {
+        self.upstream.abandoned();
+    }
+
     /// Observes an exchange at its end: head read → last byte handed over, and Vigie's own share up to the answer's head.
     pub fn observe_exchange(&self, total_us: u64, overhead_us: u64) {
         self.durations.request.observe(total_us);
@@ -185,11 +191,13 @@ impl PathShard {
         }
     }
 
-    /// Counts an exchange that the recorder's queue had no room for, as `unclassified`. The drop itself is counted by
+    /// Counts an exchange that the recorder's queue had no room for, as `unclassified`, and its `calls` that were sent, which
+    /// the vendor counts into the quota all the same. The drop itself is counted by
     /// [`RecorderMetrics::dropped`](super::RecorderMetrics::dropped).
-    pub fn unrecorded(&self, method: &str, status_code: u16) {
+    pub fn unrecorded(&self, method: &str, status_code: u16, calls: u64) {
         *self.attempts.unrecorded.lock().entry((method::index(method), status_code)).or_default() += 1;
         self.upstream.count_outcome(Outcome::Unclassified);
+        self.upstream.unrecorded_calls(calls);
     }
 }
 

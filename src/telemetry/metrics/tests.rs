@@ -72,7 +72,13 @@ fn filled() -> Arc<Metrics> {
     path.observe_exchange(2_500_000, 40);
     path.exemplar(0xabc, 2_500_000, Some(2_000_000), 1_764_066_000_123_456);
     metrics.request(&place, "GET", 503, Outcome::VendorError);
-    let all = QuotaValues { limit: Some(1e3), remaining: Some(12.0), reset: Some(2e3), exhaustion: Some(1.5e3) };
+    let all = QuotaValues {
+        limit: Some(1e3),
+        remaining: Some(12.0),
+        reset: Some(2e3),
+        exhaustion: Some(1.5e3),
+        source: Some("told"),
+    };
     metrics.set_quota("crm", "1h", all);
     metrics
 }
@@ -195,9 +201,9 @@ fn what_the_recorder_had_no_room_for_counts_as_unclassified() {
     let place = place(1, "erp", "crm", "/a");
     metrics.request(&place, "POST", 201, Outcome::Ok);
     metrics.request(&place, "POST", 201, Outcome::Unclassified);
-    metrics.path(&place, 0).unrecorded("POST", 201);
-    metrics.path(&place, 1).unrecorded("POST", 201);
-    metrics.path(&place, 1).unrecorded("BREW", 418);
+    metrics.path(&place, 0).unrecorded("POST", 201, 1);
+    metrics.path(&place, 1).unrecorded("POST", 201, 1);
+    metrics.path(&place, 1).unrecorded("BREW", 418, 1);
     for _ in 0..2 {
         let text = text(&metrics);
         let series = |method, status, outcome| {
@@ -234,7 +240,7 @@ fn a_flood_of_labels_stays_within_the_caps_and_nothing_is_lost() {
         path.observe_exchange(10, 10);
         path.observe_upstream(10);
         metrics.request(&place, "GET", 200 + (i % 97) as u16, Outcome::Ok);
-        path.unrecorded("GET", 500);
+        path.unrecorded("GET", 500, 1);
         sent += 1.0;
     }
     let first = text(&metrics);

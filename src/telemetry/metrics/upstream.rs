@@ -25,6 +25,8 @@ pub struct QuotaValues {
     pub reset: Option<f64>,
     /// When it runs out at the present rate, seconds since the Unix epoch.
     pub exhaustion: Option<f64>,
+    /// Where the numbers come from, in a word.
+    pub source: Option<&'static str>,
 }
 
 /// One upstream's counters.
@@ -34,6 +36,8 @@ pub struct UpstreamMetrics {
     pub windows: Windows,
     outcomes: [AtomicU64; Outcome::ALL.len()],
     errors: [AtomicU64; AgentError::ALL.len()],
+    abandoned: AtomicU64,
+    unrecorded_calls: AtomicU64,
     quota: Mutex<BTreeMap<String, QuotaValues>>,
 }
 
@@ -44,6 +48,8 @@ impl UpstreamMetrics {
             windows: Windows::new(workers, now),
             outcomes: [const { AtomicU64::new(0) }; Outcome::ALL.len()],
             errors: [const { AtomicU64::new(0) }; AgentError::ALL.len()],
+            abandoned: AtomicU64::new(0),
+            unrecorded_calls: AtomicU64::new(0),
             quota: Mutex::default(),
         }
     }
@@ -59,6 +65,20 @@ impl UpstreamMetrics {
         if let Some(counter) = index.and_then(|i| self.errors.get(i)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn abandoned(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn unrecorded_calls(&self, calls: u64) {
+        self.unrecorded_calls.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// Requests sent whose exchanges the recorder had no room for, since the last time: nobody else counts them into the
+    /// quota.
+    pub fn take_unrecorded_calls(&self) -> u64 {
+        self.unrecorded_calls.swap(0, Ordering::Relaxed)
     }
 
     /// Sets what is known of one quota window (`1h`, `1m`, …); an all-unknown reading removes its series.
@@ -99,7 +119,9 @@ pub(super) fn families(
             errors.add(&[&upstream.name, error.as_str()], count.load(Ordering::Relaxed) as f64);
         }
     }
-    families.extend([outcomes.finish(), errors.finish()]);
+    let mut abandoned = Family::new(&catalogue::ABANDONED);
+    configured.iter().for_each(|u| abandoned.add(&[&u.name], u.abandoned.load(Ordering::Relaxed) as f64));
+    families.extend([outcomes.finish(), errors.finish(), abandoned.finish()]);
     families
 }
 
@@ -134,17 +156,19 @@ fn quotas(upstreams: &[Arc<UpstreamMetrics>]) -> Vec<MetricFamily> {
         (&catalogue::QUOTA_RESET, |q| q.reset),
         (&catalogue::QUOTA_EXHAUSTION, |q| q.exhaustion),
     ];
-    parts
-        .map(|(entry, part)| {
-            let mut family = Family::new(entry);
-            for upstream in upstreams {
-                for (window, values) in upstream.quota.lock().iter() {
-                    if let Some(value) = part(values) {
-                        family.add(&[&upstream.name, window], value);
-                    }
+    let mut families = parts.map(|(entry, _)| Family::new(entry));
+    let mut source = Family::new(&catalogue::QUOTA_SOURCE);
+    for upstream in upstreams {
+        for (window, values) in upstream.quota.lock().iter() {
+            for (family, (_, part)) in families.iter_mut().zip(parts) {
+                if let Some(value) = part(values) {
+                    family.add(&[&upstream.name, window], value);
                 }
             }
-            family.finish()
-        })
-        .into()
+            if let Some(word) = values.source {
+                source.add(&[&upstream.name, window, word], 1.0);
+            }
+        }
+    }
+    families.into_iter().chain([source]).map(Family::finish).collect()
 }

@@ -12,6 +12,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,6 +23,8 @@ pub(super) struct RotatedFile {
     config: LogFile,
     clock: Clock,
     open: Option<Open>,
+    /// Counts the files that went for lack of room before their days were over.
+    removed_early: Arc<AtomicU64>,
 }
 
 struct Open {
@@ -36,8 +40,8 @@ struct Open {
 
 impl RotatedFile {
     /// Opens the file, or makes it, readable by its owner alone; deletes what is too old.
-    pub(super) fn open(config: LogFile, clock: Clock) -> io::Result<Self> {
-        let mut file = Self { config, clock, open: None };
+    pub(super) fn open(config: LogFile, clock: Clock, removed_early: Arc<AtomicU64>) -> io::Result<Self> {
+        let mut file = Self { config, clock, open: None, removed_early };
         file.reopen().map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", file.config.path.display())))?;
         file.tend();
         Ok(file)
@@ -105,7 +109,12 @@ impl RotatedFile {
 
     /// Moves every file one number up; the last one goes.
     fn rotate(&mut self) -> io::Result<()> {
-        self.open = None;
+        let _span = tracing::info_span!("rotate_log").entered();
+        let since_us = self.open.take().map_or(0, |open| open.since_us);
+        let last = match self.config.keep {
+            0 => Some(since_us),
+            keep => std::fs::metadata(self.numbered(keep)).ok().and_then(|m| m.modified().ok()).map(micros),
+        };
         for number in (1..self.config.keep).rev() {
             let moved = std::fs::rename(self.numbered(number), self.numbered(number + 1));
             moved.or_else(missing_is_fine)?;
@@ -115,7 +124,21 @@ impl RotatedFile {
             _ => std::fs::rename(&self.config.path, self.numbered(1)),
         };
         moved.or_else(missing_is_fine)?;
+        // Rotated by age alone, the last one has had its share of the days, and so have those before it.
+        if last.is_some_and(|written| self.age_of(written) < self.share() * self.config.keep.max(1)) {
+            self.count_early();
+        }
         self.expire()
+    }
+
+    fn count_early(&self) {
+        if self.removed_early.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                path = %self.config.path.display(),
+                "a rotated log file went before its {} days were over; raise log.file.keep or max_size to keep them",
+                self.config.max_days
+            );
+        }
     }
 
     /// Deletes rotated files beyond the number kept, and those whose first line may be too old.

@@ -97,7 +97,8 @@ impl Compiler<'_> {
         if !data {
             result = result
                 .and_then(|()| add(&errors.hidden.non_empty, mark::NON_EMPTY))
-                .and_then(|()| add(&errors.hidden.is_false, mark::IS_FALSE));
+                .and_then(|()| add(&errors.hidden.is_false, mark::IS_FALSE))
+                .and_then(|()| add(&errors.status, mark::STATUS));
         }
         if let Some(action) = action {
             result = result
@@ -122,9 +123,9 @@ impl Compiler<'_> {
 
     pub fn message_scan(&mut self, errors: &file::Errors) -> Scan {
         let mut scan = Scan::default();
-        for place in &errors.message {
+        for (places, marks) in [(&errors.message, mark::MESSAGE), (&errors.status, mark::STATUS)] {
             // A misspelt place was reported with the other scans.
-            let _ = scan.add(place, mark::MESSAGE);
+            places.iter().for_each(|place| drop(scan.add(place, marks)));
         }
         scan
     }

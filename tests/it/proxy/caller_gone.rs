@@ -1,7 +1,9 @@
 //! The caller leaves: reads are given up, writes are followed to their end, half-sent ones are not completed.
 
 use super::support::{Scripted, Wire, assert_fields, head, record};
-use crate::support::{DEADLINE, TestAgent, eventually};
+use crate::support::origin::json as answer;
+use crate::support::tls::Tls;
+use crate::support::{DEADLINE, Origin, TestAgent, eventually};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -146,6 +148,44 @@ async fn a_write_is_followed_within_its_answer() {
     go.notify_one();
     let expected = json!({ "outcome": "ok", "client_closed": true, "status_code": 201, "response_size_bytes": 17 });
     assert_fields(&record(&agent, "within").await, expected);
+}
+
+#[tokio::test]
+async fn a_write_whose_caller_leaves_while_it_is_dialed_is_never_sent() {
+    for (id, more, body) in [("dialed", "content-length: 0\r\n", ""), ("dialed-body", "content-length: 2\r\n", "{}")] {
+        let origin = Origin::https(Tls::new(&["http/1.1"]), |_| async { answer(201, "{}") }).await;
+        let (crm, go) = (origin.address(), Arc::new(Notify::new()));
+        let (waiting, (told, mut accepted)) = (Arc::clone(&go), unbounded_channel());
+        // Connects at once, and shakes hands only when told to.
+        let gate = Scripted::start(move |wire, _| {
+            let (waiting, told) = (Arc::clone(&waiting), told.clone());
+            async move {
+                let _ = told.send(());
+                waiting.notified().await;
+                wire.relay(crm).await;
+            }
+        })
+        .await;
+        let changes = json!({ "upstreams": { "freshsales": { "tls": { "ca_file": origin.ca_file() } } } });
+        let agent = TestAgent::start(&gate.url().replace("http://", "https://"), changes).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("DELETE", "/api/deals/1", id, more)).await;
+        caller.send(body).await;
+        accepted.recv().await.expect("the upstream is dialed");
+        drop(caller);
+        eventually("the caller's leaving to be noticed", DEADLINE, || async {
+            let open = super::support::metric(&agent, "vigie_worker_connections", &[]).await;
+            (open == 0.0).then_some(())
+        })
+        .await;
+        go.notify_one();
+        let expected = json!({
+            "outcome": "client_closed", "client_closed": true, "status_code": 0, "attempts": 0, "error_kind": null,
+        });
+        assert_fields(&record(&agent, id).await, expected);
+        assert!(origin.seen().is_empty(), "{:?}", origin.seen());
+        assert_eq!(super::support::metric(&agent, "vigie_attempts_total", &[]).await, 0.0);
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ async fn assert_problem(agent: &TestAgent, kind: &str, status: u16, outcome: &st
         assert!(head.contains(&format!("x-vigie-error: {kind}\r\n")), "{kind}: {head}");
         assert!(head.contains("content-type: application/problem+json\r\n"), "{kind}: {head}");
         assert!(body.contains(&format!("urn:vigie:error:{kind}")), "{kind}: {body}");
+        assert_timing(&head, kind);
         let record = record(agent, &format!("{kind}.{method}")).await;
         // A connection that was never made carried no request.
         let attempts = u8::from(!["dns", "connect", "connect_timeout", "tls"].contains(&kind));
@@ -26,6 +27,16 @@ async fn assert_problem(agent: &TestAgent, kind: &str, status: u16, outcome: &st
         assert_fields(&record, expected);
     }
     assert_not_blamed(agent).await;
+}
+
+/// The caller's own tools show where the time went: Vigie's own share, and the upstream's if it had the request.
+fn assert_timing(head: &str, kind: &str) {
+    let timing = head.lines().find_map(|line| line.strip_prefix("server-timing: "));
+    let timing = timing.unwrap_or_else(|| panic!("{kind}: no Server-Timing in {head}"));
+    assert!(timing.starts_with("vigie;dur="), "{kind}: {timing}");
+    assert!(timing.contains(", connect;dur="), "{kind}: {timing}");
+    let sent = !["dns", "connect", "connect_timeout", "tls"].contains(&kind);
+    assert_eq!(timing.contains(", upstream;dur="), sent, "{kind}: {timing}");
 }
 
 async fn assert_not_blamed(agent: &TestAgent) {

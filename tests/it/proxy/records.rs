@@ -75,18 +75,40 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().expect("writing to memory")
 }
 
+/// An error inside a 200.
+const HIDDEN: &str = "{\"errors\":{\"code\":400,\"message\":[\"no\"]}}";
+
+/// The same, as brotli.
+const HIDDEN_BR: &str = "8b13807b226572726f7273223a7b22636f6465223a3430302c226d657373616765223a5b226e6f225d7d7d03";
+
 #[tokio::test]
-async fn a_compressed_answer_is_understood() {
-    let body = gzip("{\"errors\":{\"code\":400,\"message\":[\"no\"]}}");
-    let size = body.len();
-    let record = judged("POST", "/api/deals", 200, &[("content-encoding", "gzip")], body).await;
-    // An error inside a 200.
-    assert_fields(&record, json!({ "outcome": "client_error", "status_code": 200, "response_size_bytes": size }));
+async fn compressed_answers_are_understood() {
+    let zstd = zstd::bulk::compress(HIDDEN.as_bytes(), 3).expect("compressing in memory");
+    for (headers, body) in [
+        (&[("content-encoding", "gzip")][..], gzip(HIDDEN)),
+        (&[("content-encoding", "br")], hex::decode(HIDDEN_BR).expect("hexadecimal digits")),
+        (&[("content-encoding", "zstd")], zstd),
+    ] {
+        let size = body.len();
+        let record = judged("POST", "/api/deals", 200, headers, body).await;
+        assert_fields(&record, json!({ "outcome": "client_error", "status_code": 200, "response_size_bytes": size }));
+    }
+}
+
+#[tokio::test]
+async fn a_server_error_inside_a_success_counts_as_one() {
+    let origin = Origin::json(200, "{\"errors\":{\"code\":500,\"message\":[\"Internal server error\"]}}").await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    let call = client().put(format!("{}/api/deals/7", agent.proxy_url())).header("x-correlation-id", "inner");
+    call.send().await.expect("an answer").bytes().await.expect("a body");
+    let expected = json!({ "outcome": "vendor_error", "status_code": 200, "inner_status": 500 });
+    assert_fields(&record(&agent, "inner").await, expected);
+    assert_eq!(agent.metric("vigie_window_server_errors", "upstream=\"freshsales\"").await, 1.0);
 }
 
 #[tokio::test]
 async fn an_unknown_coding_is_never_called_a_success() {
-    let record = judged("POST", "/api/deals", 201, &[("content-encoding", "br")], b"\x0b\x02\x80{}\x03".to_vec()).await;
+    let record = judged("POST", "/api/deals", 201, &[("content-encoding", "compress")], b"\x1f\x9d{}".to_vec()).await;
     assert_fields(&record, json!({ "outcome": "unclassified", "status_code": 201 }));
 }
 

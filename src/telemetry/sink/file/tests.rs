@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 fn file(dir: &Path, keep: u32, max_days: u32) -> (RotatedFile, Clock) {
     let clock = Clock::manual(SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
     let config = LogFile { path: dir.join("log"), max_bytes: 20, keep, max_days };
-    (RotatedFile::open(config, clock.clone()).unwrap(), clock)
+    (RotatedFile::open(config, clock.clone(), Arc::default()).unwrap(), clock)
 }
 
 fn write(file: &mut RotatedFile, text: &str) -> u64 {
@@ -38,6 +38,33 @@ fn it_is_rotated_by_size_and_only_so_many_are_kept() {
     assert_eq!(files(dir.path()), pairs(&expected));
     let mode = dir.path().join("log").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+fn removed_early(file: &RotatedFile) -> u64 {
+    file.removed_early.load(Ordering::Relaxed)
+}
+
+#[test]
+fn files_that_go_for_lack_of_room_are_counted() {
+    for (keep, lines, early) in [(2, 3, 0), (2, 4, 1), (2, 6, 3), (0, 3, 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut file, _) = file(dir.path(), keep, 30);
+        (0..lines).for_each(|n| assert_eq!(write(&mut file, &format!("a line of {n}\n")), 1));
+        assert_eq!(removed_early(&file), early, "{lines} files, {keep} kept");
+    }
+}
+
+#[test]
+fn files_that_go_in_their_time_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut file, clock) = file(dir.path(), 2, 4);
+    for n in 0..8 {
+        write(&mut file, &format!("{n}\n"));
+        clock.advance(DAY);
+        file.tend();
+    }
+    assert!(files(dir.path()).len() <= 3);
+    assert_eq!(removed_early(&file), 0);
 }
 
 #[test]
