@@ -57,6 +57,8 @@ pub struct ListenError {
 pub struct App {
     addresses: Addresses,
     data_dir: PathBuf,
+    history_config: history::Config,
+    drain_delay: Duration,
     proxy: proxy::Running,
     settings: InForce,
     state: Arc<admin::State>,
@@ -90,22 +92,15 @@ impl App {
         let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
 
         let settings = InForce::new(recorder_settings(&config)?);
-        let recorder = Recorder {
-            queue: queue.clone(),
-            outputs: Outputs {
-                metrics: Arc::clone(&metrics),
-                quotas: Arc::clone(&quotas),
-                callers: Arc::clone(&callers),
-                log: log.clone(),
-                history: history.clone(),
-                spans: spans.clone(),
-            },
-            settings: settings.clone(),
-            ignorance: ignorance()?,
-            masker: Arc::clone(&masker),
-            clock: clock.clone(),
+        let outputs = Outputs {
+            metrics: Arc::clone(&metrics),
+            quotas: Arc::clone(&quotas),
+            callers: Arc::clone(&callers),
+            log: log.clone(),
+            history: history.clone(),
+            spans: spans.clone(),
         };
-        let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?;
+        let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
         let surroundings = proxy::Surroundings {
             metrics: Arc::clone(&metrics),
@@ -130,12 +125,26 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        rebuild_windows(config.history.clone(), Arc::clone(&state.metrics), state.clock.clone());
+        let (upstreams, _) = names(&config);
+        rebuild_windows(&config.history, &state, upstreams);
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(&config.data_dir, &addresses);
-        let data_dir = config.data_dir;
-        Ok(Self { addresses, data_dir, proxy, settings, state, queue, recorder, log, history, spans, stop_admin })
+        Ok(Self {
+            addresses,
+            data_dir: config.data_dir,
+            history_config: config.history,
+            drain_delay: config.proxy.drain_delay,
+            proxy,
+            settings,
+            state,
+            queue,
+            recorder,
+            log,
+            history,
+            spans,
+            stop_admin,
+        })
     }
 
     /// Where it listens.
@@ -151,6 +160,7 @@ impl App {
     /// Stops accepting, lets running exchanges finish, writes out what was recorded. Gives the number of exchanges cut.
     pub async fn drain(self) -> usize {
         self.state.ready.store(false, Ordering::Relaxed);
+        tokio::time::sleep(self.drain_delay).await;
         let cut = self.proxy.drain().await;
         self.queue.close();
         let (recorder, log, history) = (self.recorder, self.log, self.history);
@@ -225,6 +235,17 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
     Ok(Masker::new(key))
 }
 
+fn start_recorder(
+    queue: recorder::Handle,
+    outputs: Outputs,
+    settings: InForce,
+    masker: Arc<Masker>,
+    clock: Clock,
+) -> anyhow::Result<JoinHandle<()>> {
+    let recorder = Recorder { queue, outputs, settings, ignorance: ignorance()?, masker, clock };
+    Ok(std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?)
+}
+
 fn peers(config: &Config) -> Peers {
     let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
     Peers::new(listener, &config.upstreams)
@@ -258,10 +279,11 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
 }
 
 /// Beside the traffic and not before it: a slow disk must not keep the listeners closed.
-fn rebuild_windows(config: history::Config, metrics: Arc<Metrics>, clock: Clock) {
+fn rebuild_windows(config: &history::Config, state: &admin::State, upstreams: Vec<Arc<str>>) {
+    let (config, metrics, clock) = (config.clone(), Arc::clone(&state.metrics), state.clock.clone());
     tokio::task::spawn_blocking(move || {
         let _span = tracing::info_span!("rebuild_windows").entered();
-        rebuild::windows(&config, &metrics, &clock);
+        rebuild::windows(&config, &metrics, &clock, &upstreams);
     });
 }
 

@@ -48,7 +48,9 @@ pub struct Config {
     pub capture_request_bytes: usize,
     /// Bytes of an answer body copied for classification.
     pub capture_response_bytes: usize,
-    /// How long running exchanges may go on after SIGTERM.
+    /// How long callers are let in after SIGTERM, while `/ready` says no.
+    pub drain_delay: Duration,
+    /// How long running exchanges may go on after that.
     pub drain: Duration,
     /// HTTP/2 streams that one caller's connection may have open.
     pub max_streams: u32,
@@ -106,6 +108,7 @@ impl Default for Config {
             workers: 1,
             capture_request_bytes: 64 << 10,
             capture_response_bytes: 64 << 10,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
             max_streams: MAX_STREAMS,
             integrations: Vec::new(),

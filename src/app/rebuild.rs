@@ -6,11 +6,13 @@ use crate::history::{self, Reader, WindowEvent};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::windows::{PastAttempt, WINDOW};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Reads the history; where it cannot be read, the windows say themselves that they are not complete.
-pub fn windows(config: &history::Config, metrics: &Metrics, clock: &Clock) {
-    if !config.enabled {
+/// Reads the history for `upstreams`, which are new to this process; where it cannot be read, the windows say themselves
+/// that they are not complete.
+pub fn windows(config: &history::Config, metrics: &Metrics, clock: &Clock, upstreams: &[Arc<str>]) {
+    if !config.enabled || upstreams.is_empty() {
         return;
     }
     let now_us = clock.wall_us();
@@ -26,7 +28,7 @@ pub fn windows(config: &history::Config, metrics: &Metrics, clock: &Clock) {
         tracing::warn!(%error, "the status windows start empty: the history cannot be read");
         return;
     }
-    for upstream in metrics.upstreams() {
+    for upstream in metrics.upstreams().into_iter().filter(|u| upstreams.contains(u.name())) {
         let events = past.remove(&**upstream.name()).unwrap_or_default();
         upstream.windows.rebuild(clock.elapsed(), events);
         upstream.windows.set_complete();

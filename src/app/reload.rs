@@ -2,7 +2,7 @@
 //!
 //! Invariants: a configuration that cannot be used changes nothing; no exchange and no connection is cut by one that can.
 
-use super::{App, names, peers, recorder_settings, tell_addresses, unserved};
+use super::{App, names, peers, rebuild_windows, recorder_settings, tell_addresses, unserved};
 use crate::config::Config;
 
 impl App {
@@ -19,6 +19,7 @@ impl App {
         let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
         // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
         let (upstreams, integrations) = names(&config);
+        let known = self.state.metrics.upstreams();
         self.state.metrics.admit(&upstreams, &integrations);
         self.state.quotas.configure(&config.upstreams);
         self.settings.set(settings);
@@ -27,6 +28,9 @@ impl App {
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
+        self.drain_delay = config.proxy.drain_delay;
+        let new = upstreams.into_iter().filter(|name| !known.iter().any(|u| u.name() == name)).collect();
+        rebuild_windows(&self.history_config, &self.state, new);
         self.told(&config);
         Ok(())
     }

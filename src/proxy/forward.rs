@@ -227,7 +227,10 @@ async fn send(
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
         attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
         match result {
-            Ok(Ok(response)) => return Ok((response, lease, head_at)),
+            Ok(Ok(response)) => {
+                lease.works();
+                return Ok((response, lease, head_at));
+            }
             Err(error) => return Err(error),
             Ok(Err(mut failure)) => match failure.take_message() {
                 Some(unsent) if lease.reused() && !fresh => {
@@ -241,17 +244,10 @@ async fn send(
                     request = flight.send_again(attempt, next);
                     again = true;
                 }
-                _ => return Err(blame(failure.error())),
+                _ => return Err(pool.blame(failure.error())),
             },
         }
     }
-}
-
-fn blame(error: &hyper::Error) -> AgentError {
-    if error.is_parse() {
-        return AgentError::BadAnswer;
-    }
-    crate::tls::alert_after_handshake(error).unwrap_or(AgentError::UpstreamClosed)
 }
 
 /// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.

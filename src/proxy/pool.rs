@@ -191,6 +191,16 @@ impl Pool {
         Ok(self.lend(lent, Some(times)))
     }
 
+    /// What a failure that came after the connection was made is to be called.
+    pub fn blame(&self, error: &hyper::Error) -> AgentError {
+        if error.is_parse() {
+            return AgentError::BadAnswer;
+        }
+        let Some(kind) = crate::tls::alert_after_handshake(error) else { return AgentError::UpstreamClosed };
+        self.dialer.tell(&self.config, kind, error);
+        kind
+    }
+
     /// Keeps no connection from now on; those on loan finish what they carry.
     pub fn retire(&self) {
         self.retired.set(true);
@@ -208,6 +218,11 @@ impl Lease {
     /// True when others use the connection at the same time: HTTP/2.
     pub fn is_shared(&self) -> bool {
         matches!(self.lent, Lent::H2(..))
+    }
+
+    /// An answer came by it.
+    pub fn works(&self) {
+        self.pool.dialer.works(&self.pool.config);
     }
 
     /// True when the connection had served before.
