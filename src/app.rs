@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -56,9 +56,8 @@ pub struct ListenError {
 /// The running agent.
 pub struct App {
     addresses: Addresses,
-    data_dir: PathBuf,
-    history_config: history::Config,
-    drain_delay: Duration,
+    /// As started; what a reload may change of the proxy is as reloaded.
+    config: Config,
     proxy: proxy::Running,
     settings: InForce,
     state: Arc<admin::State>,
@@ -130,21 +129,7 @@ impl App {
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(&config.data_dir, &addresses);
-        Ok(Self {
-            addresses,
-            data_dir: config.data_dir,
-            history_config: config.history,
-            drain_delay: config.proxy.drain_delay,
-            proxy,
-            settings,
-            state,
-            queue,
-            recorder,
-            log,
-            history,
-            spans,
-            stop_admin,
-        })
+        Ok(Self { addresses, config, proxy, settings, state, queue, recorder, log, history, spans, stop_admin })
     }
 
     /// Where it listens.
@@ -160,7 +145,7 @@ impl App {
     /// Stops accepting, lets running exchanges finish, writes out what was recorded. Gives the number of exchanges cut.
     pub async fn drain(self) -> usize {
         self.state.ready.store(false, Ordering::Relaxed);
-        tokio::time::sleep(self.drain_delay).await;
+        tokio::time::sleep(self.config.proxy.drain_delay).await;
         let cut = self.proxy.drain().await;
         self.queue.close();
         let (recorder, log, history) = (self.recorder, self.log, self.history);

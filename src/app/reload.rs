@@ -28,10 +28,10 @@ impl App {
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
-        self.drain_delay = config.proxy.drain_delay;
         let new = upstreams.into_iter().filter(|name| !known.iter().any(|u| u.name() == name)).collect();
-        rebuild_windows(&self.history_config, &self.state, new);
-        self.told(&config);
+        rebuild_windows(&self.config.history, &self.state, new);
+        self.config.proxy = config.proxy;
+        self.told();
         Ok(())
     }
 
@@ -40,13 +40,13 @@ impl App {
         self.state.metrics.agent().config_reloaded(ok, self.state.clock.wall_us());
     }
 
-    fn told(&mut self, config: &Config) {
+    fn told(&mut self) {
         let addresses = self.proxy.addresses();
         if addresses != self.addresses.proxy {
             self.addresses.proxy.clone_from(&addresses);
             self.state.proxy.write().clone_from(&addresses);
-            tracing::info!(proxy = ?addresses, upstreams = config.upstreams.len(), "listeners changed");
-            tell_addresses(&self.data_dir, &self.addresses);
+            tracing::info!(proxy = ?addresses, "listeners changed");
+            tell_addresses(&self.config.data_dir, &self.addresses);
         }
     }
 }
