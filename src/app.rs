@@ -61,6 +61,8 @@ pub struct App {
     addresses: Addresses,
     /// Held until everything is written.
     data_dir: DataDir,
+    /// As started; what a reload may change of the proxy is as reloaded.
+    config: Config,
     proxy: proxy::Running,
     settings: InForce,
     state: Arc<admin::State>,
@@ -94,22 +96,15 @@ impl App {
         let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
 
         let settings = InForce::new(recorder_settings(&config)?);
-        let recorder = Recorder {
-            queue: queue.clone(),
-            outputs: Outputs {
-                metrics: Arc::clone(&metrics),
-                quotas: Arc::clone(&quotas),
-                callers: Arc::clone(&callers),
-                log: log.clone(),
-                history: history.clone(),
-                spans: spans.clone(),
-            },
-            settings: settings.clone(),
-            ignorance: ignorance()?,
-            masker: Arc::clone(&masker),
-            clock: clock.clone(),
+        let outputs = Outputs {
+            metrics: Arc::clone(&metrics),
+            quotas: Arc::clone(&quotas),
+            callers: Arc::clone(&callers),
+            log: log.clone(),
+            history: history.clone(),
+            spans: spans.clone(),
         };
-        let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?;
+        let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
         let surroundings = proxy::Surroundings {
             metrics: Arc::clone(&metrics),
@@ -134,11 +129,25 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        rebuild_from_history(config.history.clone(), Arc::clone(&state));
+        let (upstreams, _) = names(&config);
+        rebuild_from_history(&config.history, &state, upstreams);
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(data_dir.path(), &addresses);
-        Ok(Self { addresses, data_dir, proxy, settings, state, queue, recorder, log, history, spans, stop_admin })
+        Ok(Self {
+            addresses,
+            data_dir,
+            config,
+            proxy,
+            settings,
+            state,
+            queue,
+            recorder,
+            log,
+            history,
+            spans,
+            stop_admin,
+        })
     }
 
     /// Where it listens.
@@ -154,6 +163,7 @@ impl App {
     /// Stops accepting, lets running exchanges finish, writes out what was recorded. Gives the number of exchanges cut.
     pub async fn drain(self) -> usize {
         self.state.ready.store(false, Ordering::Relaxed);
+        tokio::time::sleep(self.config.proxy.drain_delay).await;
         let cut = self.proxy.drain().await;
         self.queue.close();
         let (recorder, log, history) = (self.recorder, self.log, self.history);
@@ -222,6 +232,17 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
     Ok(Masker::new(key).with_phone_region(config.masking.phone_region))
 }
 
+fn start_recorder(
+    queue: recorder::Handle,
+    outputs: Outputs,
+    settings: InForce,
+    masker: Arc<Masker>,
+    clock: Clock,
+) -> anyhow::Result<JoinHandle<()>> {
+    let recorder = Recorder { queue, outputs, settings, ignorance: ignorance()?, masker, clock };
+    Ok(std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?)
+}
+
 fn peers(config: &Config) -> Peers {
     let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
     Peers::new(listener, &config.upstreams)
@@ -255,10 +276,11 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
 }
 
 /// Beside the traffic and not before it: a slow disk must not keep the listeners closed.
-fn rebuild_from_history(config: history::Config, state: Arc<admin::State>) {
+fn rebuild_from_history(config: &history::Config, state: &Arc<admin::State>, upstreams: Vec<Arc<str>>) {
+    let (config, state) = (config.clone(), Arc::clone(state));
     tokio::task::spawn_blocking(move || {
         let _span = tracing::info_span!("rebuild_from_history").entered();
-        rebuild::from_history(&config, &state.metrics, &state.quotas, &state.clock);
+        rebuild::from_history(&config, &state.metrics, &state.quotas, &state.clock, &upstreams);
     });
 }
 

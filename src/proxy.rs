@@ -53,7 +53,9 @@ pub struct Config {
     pub capture_request_bytes: usize,
     /// Bytes of an answer body copied for classification.
     pub capture_response_bytes: usize,
-    /// How long running exchanges may go on after SIGTERM.
+    /// How long callers are let in after SIGTERM, while `/ready` says no.
+    pub drain_delay: Duration,
+    /// How long running exchanges may go on after that.
     pub drain: Duration,
     /// How long the answer to a write is still awaited and read after its caller left: its status decides what happened.
     pub afterlife: Duration,
@@ -113,6 +115,7 @@ impl Default for Config {
             workers: 1,
             capture_request_bytes: 64 << 10,
             capture_response_bytes: 64 << 10,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
             afterlife: AFTERLIFE,
             max_streams: MAX_STREAMS,

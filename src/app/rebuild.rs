@@ -8,11 +8,19 @@ use crate::quota::Quotas;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::windows::{PastAttempt, WINDOW};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Reads the history; where it cannot be read, windows and counts say themselves that they are not complete.
-pub fn from_history(config: &history::Config, metrics: &Metrics, quotas: &Quotas, clock: &Clock) {
-    if !config.enabled {
+/// Reads the history for `upstreams`, which are new to this process; where it cannot be read, windows and counts say
+/// themselves that they are not complete.
+pub fn from_history(
+    config: &history::Config,
+    metrics: &Metrics,
+    quotas: &Quotas,
+    clock: &Clock,
+    upstreams: &[Arc<str>],
+) {
+    if !config.enabled || upstreams.is_empty() {
         return;
     }
     let now_us = clock.wall_us();
@@ -21,6 +29,9 @@ pub fn from_history(config: &history::Config, metrics: &Metrics, quotas: &Quotas
     let mut past: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     let read = Reader::open_readonly(&config.dir).and_then(|reader| {
         reader.window_events(now_us - micros(longest), |event| {
+            if !upstreams.iter().any(|name| **name == *event.upstream) {
+                return;
+            }
             let Some((call, attempt)) = read_back(&event, now_us) else { return };
             // What is younger was counted live.
             if call && event.head_at_us < started_us {
@@ -36,7 +47,7 @@ pub fn from_history(config: &history::Config, metrics: &Metrics, quotas: &Quotas
         return;
     }
     quotas.set_rebuilt();
-    for upstream in metrics.upstreams() {
+    for upstream in metrics.upstreams().into_iter().filter(|u| upstreams.contains(u.name())) {
         let events = past.remove(&**upstream.name()).unwrap_or_default();
         upstream.windows.rebuild(clock.elapsed(), events);
         upstream.windows.set_complete();

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a configuration that cannot be used changes nothing; no exchange and no connection is cut by one that can.
 
-use super::{App, names, peers, recorder_settings, tell_addresses, unserved};
+use super::{App, names, peers, rebuild_from_history, recorder_settings, tell_addresses, unserved};
 use crate::config::Config;
 
 impl App {
@@ -19,6 +19,7 @@ impl App {
         let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
         // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
         let (upstreams, integrations) = names(&config);
+        let known = self.state.metrics.upstreams();
         self.state.metrics.admit(&upstreams, &integrations);
         self.state.quotas.configure(&config.upstreams);
         self.settings.set(settings);
@@ -27,7 +28,10 @@ impl App {
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
-        self.told(&config);
+        let new = upstreams.into_iter().filter(|name| !known.iter().any(|u| u.name() == name)).collect();
+        rebuild_from_history(&self.config.history, &self.state, new);
+        self.config.proxy = config.proxy;
+        self.told();
         Ok(())
     }
 
@@ -36,12 +40,12 @@ impl App {
         self.state.metrics.agent().config_reloaded(ok, self.state.clock.wall_us());
     }
 
-    fn told(&mut self, config: &Config) {
+    fn told(&mut self) {
         let addresses = self.proxy.addresses();
         if addresses != self.addresses.proxy {
             self.addresses.proxy.clone_from(&addresses);
             self.state.proxy.write().clone_from(&addresses);
-            tracing::info!(proxy = ?addresses, upstreams = config.upstreams.len(), "listeners changed");
+            tracing::info!(proxy = ?addresses, "listeners changed");
             tell_addresses(self.data_dir.path(), &self.addresses);
         }
     }

@@ -302,6 +302,7 @@ impl Checker<'_> {
     fn bounds(&mut self) {
         let file = self.file;
         self.range("proxy/drain", &file.proxy.drain, Duration::ZERO..=Duration::from_secs(600), "0s to 10m");
+        self.range("proxy/drain_delay", &file.proxy.drain_delay, Duration::ZERO..=Duration::from_secs(300), "0s to 5m");
         let slow = Duration::from_millis(1)..=Duration::from_secs(3600);
         self.range("traces/keep_slower_than", &file.traces.keep_slower_than, slow, "1ms to 1h");
         let sizes = [

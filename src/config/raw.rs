@@ -112,7 +112,9 @@ pub struct Proxy {
     pub http2_max_streams: u32,
     /// How much of each body is copied to judge its meaning. Bodies are always forwarded whole.
     pub capture: Capture,
-    /// How long running exchanges may go on after SIGTERM, 0s to 10m.
+    /// How long after SIGTERM callers are still let in while `/ready` says no already, 0s to 5m: for load balancers to notice.
+    pub drain_delay: Span,
+    /// How long running exchanges may go on after that, 0s to 10m.
     pub drain: Span,
 }
 
@@ -127,6 +129,7 @@ impl Default for Proxy {
             workers: Workers(None),
             http2_max_streams: crate::proxy::MAX_STREAMS,
             capture: Capture::default(),
+            drain_delay: Span(Duration::ZERO),
             drain: Span(Duration::from_secs(30)),
         }
     }

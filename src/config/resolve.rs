@@ -74,6 +74,7 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         workers: file.proxy.workers.0.unwrap_or_else(cores),
         capture_request_bytes: clamp(file.proxy.capture.request.0),
         capture_response_bytes: clamp(file.proxy.capture.response.0),
+        drain_delay: file.proxy.drain_delay.0,
         drain: file.proxy.drain.0,
         afterlife: proxy::AFTERLIFE,
         max_streams: file.proxy.http2_max_streams,

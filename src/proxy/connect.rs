@@ -77,7 +77,6 @@ impl Dialer {
             Ok(stream) => stream,
             Err(error) => return Err(self.failed(upstream, &error)),
         };
-        self.works(upstream);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if h2 || upstream.http == HttpVersion::Http2 {
             return http2(stream, streams).await;
@@ -87,19 +86,24 @@ impl Dialer {
 }
 
 impl Dialer {
-    /// Tells of a failed handshake once for each change: every call that fails tells the same.
     fn failed(&self, upstream: &upstream::Config, error: &std::io::Error) -> AgentError {
         let kind = tls::upstream_error(error);
-        let number = AgentError::ALL.iter().position(|k| *k == kind).map_or(u8::MAX, |at| at as u8 + 1);
-        if self.failing.swap(number, Ordering::Relaxed) != number {
-            tracing::warn!(upstream = %upstream.name, kind = kind.as_str(), %error, "TLS handshakes with the upstream fail");
-        }
+        self.tell(upstream, kind, error);
         kind
     }
 
-    fn works(&self, upstream: &upstream::Config) {
+    /// Tells of a failure in TLS once for each change: every call that fails tells the same.
+    pub fn tell(&self, upstream: &upstream::Config, kind: AgentError, error: &dyn std::fmt::Display) {
+        let number = AgentError::ALL.iter().position(|k| *k == kind).map_or(u8::MAX, |at| at as u8 + 1);
+        if self.failing.swap(number, Ordering::Relaxed) != number {
+            tracing::warn!(upstream = %upstream.name, kind = kind.as_str(), %error, "TLS with the upstream fails");
+        }
+    }
+
+    /// An answer came: not the handshake alone shows that all is well, since a certificate may be refused after it.
+    pub fn works(&self, upstream: &upstream::Config) {
         if self.failing.load(Ordering::Relaxed) != 0 && self.failing.swap(0, Ordering::Relaxed) != 0 {
-            tracing::info!(upstream = %upstream.name, "TLS handshakes with the upstream succeed again");
+            tracing::info!(upstream = %upstream.name, "TLS with the upstream works again");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody, Tee};
 use super::flight::{Flight, Watch, micros};
-use super::h1::Broken;
 use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
 use super::worker::Worker;
@@ -235,7 +234,10 @@ async fn send(
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
         attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
         match result {
-            Ok(Ok((parts, body))) => return Ok(Answered { parts, body, lease, head_at }),
+            Ok(Ok((parts, body))) => {
+                lease.works();
+                return Ok(Answered { parts, body, lease, head_at });
+            }
             Err(error) => return Err(error),
             Ok(Err(Failure::Unsent(unsent))) if lease.reused() && !fresh => {
                 lease.discard();
@@ -248,7 +250,7 @@ async fn send(
                 request = flight.send_again(attempt, next);
                 again = true;
             }
-            Ok(Err(failure)) => return Err(blame(&failure)),
+            Ok(Err(failure)) => return Err(pool.blame(&failure)),
         }
     }
 }
@@ -259,16 +261,6 @@ struct Answered {
     body: AnswerBody,
     lease: Lease,
     head_at: Instant,
-}
-
-fn blame(failure: &Failure) -> AgentError {
-    match failure {
-        Failure::Broken(Broken::Malformed) => AgentError::BadAnswer,
-        Failure::Broken(Broken::Certificate) => AgentError::TlsClientCertificate,
-        Failure::Http2(error) if error.is_parse() => AgentError::BadAnswer,
-        Failure::Http2(error) => crate::tls::alert_after_handshake(error).unwrap_or(AgentError::UpstreamClosed),
-        Failure::Broken(_) | Failure::Unsent(_) | Failure::Refused => AgentError::UpstreamClosed,
-    }
 }
 
 /// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.

@@ -200,6 +200,20 @@ impl Pool {
         Ok(self.lend(lent, Some(times)))
     }
 
+    /// What a failure that came after the connection was made is to be called.
+    pub fn blame(&self, failure: &Failure) -> AgentError {
+        let refused = match failure {
+            Failure::Broken(Broken::Malformed) => return AgentError::BadAnswer,
+            Failure::Http2(error) if error.is_parse() => return AgentError::BadAnswer,
+            Failure::Broken(Broken::Certificate) => Some(AgentError::TlsClientCertificate),
+            Failure::Http2(error) => crate::tls::alert_after_handshake(error),
+            Failure::Broken(_) | Failure::Unsent(_) | Failure::Refused => None,
+        };
+        let Some(kind) = refused else { return AgentError::UpstreamClosed };
+        self.dialer.tell(&self.config, kind, &"the upstream refused Vigie's certificate");
+        kind
+    }
+
     /// Keeps no connection from now on; those on loan finish what they carry.
     pub fn retire(&self) {
         self.retired.set(true);
@@ -217,6 +231,11 @@ impl Lease {
     /// True when others use the connection at the same time: HTTP/2.
     pub fn is_shared(&self) -> bool {
         matches!(self.lent, Lent::H2(..))
+    }
+
+    /// An answer came by it.
+    pub fn works(&self) {
+        self.pool.dialer.works(&self.pool.config);
     }
 
     /// True when the connection had served before.

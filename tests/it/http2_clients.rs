@@ -135,7 +135,7 @@ async fn no_call_fails_under_load_while_the_configuration_changes() {
     assert!(told.contains("60000 succeeded, 0 failed, 0 errored, 0 timeout"), "{told}");
 
     let url = format!("{}/api/deals/1", stage.plain());
-    let mut load = start("VIGIE_TEST_WRK", &["-t1", "-c16", "-d5s", &url]);
+    let mut load = start("VIGIE_TEST_WRK", &["-t1", "-c16", "-d5s", "--timeout", "30s", &url]);
     assert!(reload_during(&stage, &mut load).await > 3);
     let told = load.output();
     assert!(told.contains("requests in") && !told.contains("errors") && !told.contains("Non-2xx"), "{told}");
@@ -145,7 +145,7 @@ async fn no_call_fails_under_load_while_the_configuration_changes() {
 async fn no_call_fails_under_load_when_the_agent_is_stopped() {
     let stage = Stage::set().await;
     let (url, calls) = (format!("{}/api/deals/1", stage.plain()), || stage.origin.seen().len());
-    let mut load = start("VIGIE_TEST_WRK", &["-t1", "-c16", "-d4s", &url]);
+    let mut load = start("VIGIE_TEST_WRK", &["-t1", "-c16", "-d4s", "--timeout", "30s", &url]);
     eventually("load", DEADLINE, || async { (calls() > 1_000).then_some(()) }).await;
     let home = stage.agent.home();
     assert!(stage.agent.stop().await.success());

@@ -205,3 +205,23 @@ async fn a_write_whose_caller_left_is_waited_for() {
     super::support::assert_fields(&record, json!({ "status_code": 201, "client_closed": true, "outcome": "ok" }));
     drop(home);
 }
+
+#[tokio::test]
+async fn callers_are_let_in_while_the_agent_is_no_longer_announced() {
+    let origin = Origin::json(200, "{}").await;
+    let agent = TestAgent::start(&origin.url(), json!({ "proxy": { "drain_delay": "1500ms" } })).await;
+    let (proxy, ready) = (agent.proxy_url(), format!("{}/ready", agent.admin_url()));
+    let home = agent.home();
+    let stopping = tokio::spawn(agent.stop());
+    let client = crate::support::client();
+    eventually("/ready to say no", DEADLINE, || async {
+        client.get(&ready).send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
+    })
+    .await;
+    // A connection of its own: nobody is refused while load balancers may still send.
+    let mut caller = Wire::to(&proxy).await;
+    caller.send(head("GET", "/api/deals/1", "late", "")).await;
+    assert!(caller.head().await.starts_with("http/1.1 200 "));
+    assert!(stopping.await.expect("it was stopped").success());
+    drop(home);
+}

@@ -132,6 +132,21 @@ async fn trailers_cross_both_ways() {
 }
 
 #[tokio::test]
+async fn a_body_whose_end_comes_late_is_no_reason_to_reset() {
+    let origin = Origin::http(|_| async { answer(200, "{}") }).await;
+    let agent = TestAgent::start(&origin.url(), plain(json!({}))).await;
+    let mut frames = Frames::to(agent.proxy_address()).await;
+    let more = [("content-length", "2")];
+    frames.send(HEADERS, END_HEADERS, 1, &request("POST", "/api/deals", &more)).await;
+    // All that was announced, and no word that this is the end.
+    frames.send(DATA, 0, 1, b"{}").await;
+    all_end(&mut frames, 1).await;
+    frames.send(DATA, END_STREAM, 1, b"").await;
+    frames.send(HEADERS, END_HEADERS | END_STREAM, 3, &request("GET", "/api/deals/1", &[])).await;
+    all_end(&mut frames, 1).await;
+}
+
+#[tokio::test]
 async fn an_authority_that_contradicts_host_is_refused() {
     let origin = Origin::http(|_| async { answer(200, "{}") }).await;
     let agent = TestAgent::start(&origin.url(), plain(json!({}))).await;

@@ -149,7 +149,17 @@ fn named(name: &str) -> DistinguishedName {
 impl Pair {
     /// A server that shows this, and asks for certificates of `callers` if given.
     pub fn server(&self, alpn: &[&str], callers: Option<&Authority>) -> Arc<rustls::ServerConfig> {
-        let builder = rustls::ServerConfig::builder();
+        self.server_of(rustls::ALL_VERSIONS, alpn, callers)
+    }
+
+    /// As [`Pair::server`], of these versions alone.
+    pub fn server_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        alpn: &[&str],
+        callers: Option<&Authority>,
+    ) -> Arc<rustls::ServerConfig> {
+        let builder = rustls::ServerConfig::builder_with_protocol_versions(versions);
         let builder = match callers {
             None => builder.with_no_client_auth(),
             Some(authority) => {
