@@ -71,6 +71,8 @@ catalogue! {
         "1 when the last loading of the configuration succeeded, else 0.");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
+    HISTORY_EVICTED = counter("vigie_history_evicted_total", [],
+        "Records removed from the history before their days were over, because all days together reached `history.max_size`.");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],

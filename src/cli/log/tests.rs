@@ -140,7 +140,7 @@ async fn without_an_agent_the_data_directory_is_read() {
     for id in ["a", "b", "c"] {
         let json = json_line(id);
         let record: Record = serde_json::from_str(&json).unwrap();
-        let entry = Entry { ts_us: Clock::system().wall_us(), head_us: None, line: 0..json.len(), record };
+        let entry = Entry::of(&record, Clock::system().wall_us(), None, 0..json.len());
         history.try_append(Batch { lines: Arc::new(json.into_bytes()), entries: vec![entry] }).unwrap();
     }
     assert!(history.shutdown(LONG));

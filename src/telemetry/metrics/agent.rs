@@ -129,6 +129,7 @@ pub struct AgentMetrics {
     log_write_errors: [AtomicU64; LogSink::ALL.len()],
     spans: [AtomicU64; SpanResult::ALL.len()],
     history_bytes: AtomicU64,
+    history_evicted: AtomicU64,
     unknown_callers: AtomicU64,
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
@@ -144,6 +145,7 @@ impl AgentMetrics {
             log_write_errors: Default::default(),
             spans: Default::default(),
             history_bytes: AtomicU64::new(0),
+            history_evicted: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
@@ -176,6 +178,11 @@ impl AgentMetrics {
         self.history_bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// Counts records that left the history before their days were over.
+    pub fn history_evicted(&self, records: u64) {
+        self.history_evicted.fetch_add(records, Ordering::Relaxed);
+    }
+
     /// Sets how many unknown credential fingerprints are listed.
     pub fn set_unknown_callers(&self, count: u64) {
         self.unknown_callers.store(count, Ordering::Relaxed);
@@ -205,6 +212,7 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),
         single(&catalogue::HISTORY_BYTES, load(&agent.history_bytes)),
+        single(&catalogue::HISTORY_EVICTED, load(&agent.history_evicted)),
         single(&catalogue::UNKNOWN_CALLERS, load(&agent.unknown_callers)),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, f64::from(u8::from(agent.reload_ok.load(Ordering::Relaxed)))),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESS, unix_seconds(agent.reload_us.load(Ordering::Relaxed))),
