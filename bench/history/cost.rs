@@ -21,27 +21,12 @@ fn cpu_ns() -> u64 {
     threads.filter_map(|thread| stat(&thread.path()).and_then(first)).sum()
 }
 
-/// Writes at a rate; what making the records costs is measured and taken off.
+/// Writes at a rate. The same loop without a history is run first, and what it took is taken off.
 pub fn measure(form: Form, dir: &Path, a_second: u64, seconds: u64) -> anyhow::Result<()> {
+    let (without, _) = at_rate(None, a_second, seconds)?;
     let mut candidate = Candidate::open(form, dir)?;
-    let (mut maker, clock) = (Maker::new(), Clock::system());
-    let (mut making, mut done) = (0, 0);
-    let (start, before) = (Instant::now(), cpu_ns());
-    while start.elapsed() < Duration::from_secs(seconds) {
-        let due = (start.elapsed().as_secs_f64() * a_second as f64) as u64;
-        if due > done {
-            let began = thread_ns();
-            let (lines, rows) = maker.rows(due - done, clock.wall_us());
-            let lines = Arc::new(lines);
-            making += thread_ns() - began;
-            let entries = if form == Form::Segments { &rows[..] } else { &[] };
-            candidate.append(batch(&lines, entries), &rows)?;
-            done = due;
-        }
-        std::thread::sleep(REST);
-    }
-    candidate.flush();
-    let spent = cpu_ns() - before - making;
+    let (with, done) = at_rate(Some((&mut candidate, form)), a_second, seconds)?;
+    let spent = with.saturating_sub(without);
     let figure = format!("{:.2} us a record ({done} records)", spent as f64 / 1e3 / done as f64);
     say(form, &format!("CPU at {a_second}/s"), figure);
     candidate.close();
@@ -49,9 +34,24 @@ pub fn measure(form: Form, dir: &Path, a_second: u64, seconds: u64) -> anyhow::R
     Ok(())
 }
 
-fn thread_ns() -> u64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+/// CPU nanoseconds and records.
+fn at_rate(mut to: Option<(&mut Candidate, Form)>, a_second: u64, seconds: u64) -> anyhow::Result<(u64, u64)> {
+    let (mut maker, clock, before, mut at) = (Maker::new(), Clock::system(), cpu_ns(), Instant::now());
+    for step in 1..=seconds * 100 {
+        let (lines, rows) = maker.rows(a_second * step / 100 - maker.made, clock.wall_us());
+        let lines = Arc::new(lines);
+        if let Some((candidate, form)) = &mut to {
+            let entries = if *form == Form::Segments { &rows[..] } else { &[] };
+            candidate.append(batch(&lines, entries), &rows)?;
+        }
+        drop(rows);
+        at += REST;
+        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+    }
+    if let Some((candidate, _)) = to {
+        candidate.flush();
+    }
+    Ok((cpu_ns() - before, maker.made))
 }
 
 /// Writes as fast as it goes.
@@ -113,16 +113,7 @@ pub fn kill(form: Form, dir: &Path, times: u64) -> anyhow::Result<()> {
             last = line.parse().unwrap_or(last);
         }
         child.wait()?;
-        let mut found = 0;
-        let mut filter = Filter { limit: Some(10_000), after: Some(0), ..Filter::default() };
-        loop {
-            let (more, cursor) = page(form, dir, &filter)?;
-            found += more as u64;
-            if more < 10_000 {
-                break;
-            }
-            filter.after = Some(cursor);
-        }
+        let found = count(form, dir)?;
         // Opened again, it goes on.
         let mut again = Candidate::open(form, dir)?;
         let (lines, rows) = Maker::new().rows(1, Clock::system().wall_us());
@@ -138,10 +129,20 @@ pub fn kill(form: Form, dir: &Path, times: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn page(form: Form, dir: &Path, filter: &Filter) -> anyhow::Result<(usize, i64)> {
+/// Rows that a search finds, page by page.
+fn count(form: Form, dir: &Path) -> anyhow::Result<u64> {
     if form == Form::Sqlite {
-        return Ok((super::sqlite::count(dir)?.min(9_999), 0));
+        return super::sqlite::count(dir);
     }
-    let found = vigie::history::Reader::open_readonly(dir)?.search(filter)?;
-    Ok((found.lines.len(), found.cursor))
+    let reader = vigie::history::Reader::open_readonly(dir)?;
+    let mut filter = Filter { limit: Some(10_000), after: Some(0), ..Filter::default() };
+    let mut rows = 0;
+    loop {
+        let found = reader.search(&filter)?;
+        rows += found.lines.len() as u64;
+        filter.after = Some(found.cursor);
+        if !found.truncated {
+            return Ok(rows);
+        }
+    }
 }

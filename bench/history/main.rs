@@ -22,7 +22,7 @@ enum Form {
 
 /// A history of either form.
 enum Candidate {
-    Segments(History, Counters),
+    Segments(History),
     Sqlite(Box<sqlite::Days>),
 }
 
@@ -35,9 +35,8 @@ impl Candidate {
             Form::Sqlite => Ok(Self::Sqlite(Box::new(sqlite::Days::open(dir)?))),
             Form::Segments => {
                 let config = history::Config { enabled: true, dir: dir.to_owned(), days: 90, max_bytes: 1 << 50 };
-                let counters = Counters::default();
-                let (history, _) = History::open(&config, Clock::system(), counters.clone())?;
-                Ok(Self::Segments(history, counters))
+                let (history, _) = History::open(&config, Clock::system(), Counters::default())?;
+                Ok(Self::Segments(history))
             }
         }
     }
@@ -46,7 +45,7 @@ impl Candidate {
     fn append(&mut self, batch: Batch, rows: &[records::Row]) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(days) => days.append(&batch.lines, rows),
-            Self::Segments(history, _) => {
+            Self::Segments(history) => {
                 while history.try_append(batch.clone()).is_err() {
                     history.flush(LONG);
                 }
@@ -56,13 +55,13 @@ impl Candidate {
     }
 
     fn flush(&mut self) {
-        if let Self::Segments(history, _) = self {
+        if let Self::Segments(history) = self {
             history.flush(LONG);
         }
     }
 
     fn close(self) {
-        if let Self::Segments(history, _) = self {
+        if let Self::Segments(history) = self {
             history.shutdown(LONG);
         }
     }

@@ -84,10 +84,10 @@ impl Days {
 }
 
 /// Rows in all.
-pub fn count(dir: &Path) -> anyhow::Result<usize> {
+pub fn count(dir: &Path) -> anyhow::Result<u64> {
     let db = Connection::open(dir.join("day.sqlite"))?;
     let rows: i64 = db.query_row("SELECT count(*) FROM records", [], |row| row.get(0))?;
-    Ok(usize::try_from(rows)?)
+    Ok(u64::try_from(rows)?)
 }
 
 /// The newest rows that pass; of the filter, what the benchmark uses.

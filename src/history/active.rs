@@ -4,7 +4,7 @@
 //! Every row is in a file before [`Active::save`] returns, so a kill loses nothing that was written. Whatever fails in
 //! between leaves files that [`super::recovery`] reads back to exactly the rows counted in [`Active::committed`].
 
-use super::block::{BLOCK_BYTES, Packer, Row};
+use super::block::{BLOCK_BYTES, LONGEST_BLOCK, Packer, Row};
 use super::frames::Growing;
 use super::index::Index;
 use super::journal::Note;
@@ -82,7 +82,7 @@ impl Active {
             let id = last_id.saturating_add(1).max(now).max(ts_us);
             *last_id = id;
             self.pending.push(Row { id, ts_us, head_us, upstream_us, shape }, line, entry.keys);
-            if self.pending.text.len() >= BLOCK_BYTES {
+            if self.pending.text.len() >= LONGEST_BLOCK {
                 self.turn_over()?;
             }
         }
@@ -91,10 +91,9 @@ impl Active {
 
     /// Writes what is in no file yet.
     pub(super) fn save(&mut self) -> Result<(), Error> {
-        let unsaved = self.pending.text.len() - self.pending.saved_text;
-        match unsaved {
+        match self.pending.text.len() - self.pending.saved_text {
             0 => Ok(()),
-            WORTH_A_BLOCK.. => self.turn_over(),
+            unsaved if unsaved >= WORTH_A_BLOCK || self.pending.text.len() >= BLOCK_BYTES => self.turn_over(),
             _ => self.save_tail(),
         }
     }
@@ -147,7 +146,7 @@ impl Active {
         let Pending { rows, text, keys, .. } = &mut self.pending;
         (rows.clear(), text.clear(), keys.clear());
         // One huge line must not hold its memory for ever.
-        text.shrink_to(2 * BLOCK_BYTES);
+        text.shrink_to(2 * LONGEST_BLOCK);
         (self.pending.saved_rows, self.pending.saved_text) = (0, 0);
         Ok(())
     }
@@ -181,6 +180,12 @@ impl Active {
         let files = [Some(&self.blocks), Some(&self.journal), self.tail.as_ref()];
         let synced = files.into_iter().flatten().try_for_each(|growing| growing.file().sync_data());
         synced.and_then(|()| sync_dir(&self.day)).map_err(|e| Error::io(&self.day, e))
+    }
+
+    /// Makes a block of what is in the tail and hands everything to the disk, at an orderly end.
+    pub(super) fn close(&mut self) -> Result<(), Error> {
+        self.turn_over()?;
+        self.sync()
     }
 
     /// Ends the segment: what is pending becomes its last block, index and keys follow, and it gets its final name. Gives

@@ -8,10 +8,14 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes of lines after which a block ends: larger ones compress no better (measured), smaller ones are read faster.
+/// Bytes of lines that make a block: larger ones compress no better (measured), smaller ones are read faster.
 pub(super) const BLOCK_BYTES: usize = 128 << 10;
 
-/// Most bytes of lines in a block that is read; a block holds [`BLOCK_BYTES`] and one line, whose bodies are bounded.
+/// Bytes of lines after which a block ends within a group of rows; at the group's end less is enough, so that rows which
+/// came together are written together.
+pub(super) const LONGEST_BLOCK: usize = 2 * BLOCK_BYTES;
+
+/// Most bytes of lines in a block that is read; one holds [`LONGEST_BLOCK`] and one line, whose bodies are bounded.
 const MAX_BYTES: u32 = 256 << 20;
 
 /// zstd's cheapest level with entropy coding: half the bytes of LZ4 for a quarter more time (measured on these lines).

@@ -242,10 +242,10 @@ impl Store {
         None
     }
 
-    /// Hands everything to the disk, at the end.
+    /// Packs the newest rows and hands everything to the disk, at the end.
     pub(super) fn close(mut self) {
         if let Some(open) = &mut self.open
-            && let Err(error) = open.active.sync()
+            && let Err(error) = open.active.close()
         {
             tracing::warn!(%error, "the history's last rows may not be on the disk");
         }

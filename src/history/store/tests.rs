@@ -250,9 +250,10 @@ fn what_is_torn_is_cut_off_and_what_is_whole_stays() {
     let lost = blocks.last().unwrap().rows as usize;
     // What happened to which file, and how many of the 820 rows that costs.
     type Harm = fn(&mut Vec<u8>);
+    let tail = &*format!("000001-{:05}.tail", blocks.len());
     let cases: [(&str, Harm, usize); 6] = [
-        ("000001-00004.tail", |b| b.extend_from_slice(&[9; 30]), 0),
-        ("000001-00004.tail", |b| b.truncate(b.len() - 1), 20),
+        (tail, |b| b.extend_from_slice(&[9; 30]), 0),
+        (tail, |b| b.truncate(b.len() - 1), 20),
         ("000001.open", |b| b.extend_from_slice(&[0; 5_000]), 0),
         ("000001.open", |b| b.truncate(b.len() - 1), lost),
         ("000001.idx", |b| b.truncate(b.len() - 1), lost),
