@@ -3,7 +3,7 @@
 //! A directory a day (UTC), `<dir>/YYYY-MM-DD/`, written by one thread of its own through a bounded queue: the recorder
 //! hands batches over and never waits. A day is a row of segments. The running one grows by blocks of compressed JSON
 //! lines; at a bound, or when its day is over, it is sealed with an index of what its blocks hold and a table of the ids
-//! in them. A day is dropped by deleting its files, so old data is really gone.
+//! in them. A day is dropped by renaming its directory, at once, and deleting it, so old data is really gone.
 //!
 //! The way of a row: [`Entry`] (hashes, computed by the recorder) -> `active`: tail file, then block and journal ->
 //! `sealed`. Read by `reader`, by the same files whether an agent runs or not.

@@ -46,7 +46,7 @@ fn at_rate(mut to: Option<(&mut Candidate, Form)>, a_second: u64, seconds: u64) 
         }
         drop(rows);
         at += REST;
-        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+        std::thread::park_timeout(at.saturating_duration_since(Instant::now()));
     }
     if let Some((candidate, _)) = to {
         candidate.flush();

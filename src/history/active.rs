@@ -144,7 +144,9 @@ impl Active {
         self.committed += (self.pending.rows.len() - self.pending.saved_rows) as u64;
         self.unsynced = true;
         let Pending { rows, text, keys, .. } = &mut self.pending;
-        (rows.clear(), text.clear(), keys.clear());
+        rows.clear();
+        text.clear();
+        keys.clear();
         // One huge line must not hold its memory for ever.
         text.shrink_to(2 * LONGEST_BLOCK);
         (self.pending.saved_rows, self.pending.saved_text) = (0, 0);

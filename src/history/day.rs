@@ -6,6 +6,7 @@
 //!            000002.idx         running: its journal
 //!            000002-00017.tail  running: rows that are in no block yet
 //!            000001.damaged     set aside by a start that could not read it
+//! dropped-2025-09-24            too old, being deleted
 //! writer.lock                   held by the agent that writes
 //! ```
 
@@ -17,6 +18,9 @@ use std::path::{Path, PathBuf};
 
 /// The file whose lock keeps a second writer out.
 pub(super) const LOCK: &str = "writer.lock";
+
+/// Before the name of a day that was taken out.
+const DROPPED: &str = "dropped-";
 
 /// The first form of the history, a database a day, is not read any more but still ages and weighs.
 const FIRST_FORM: [&str; 3] = [".sqlite-wal", ".sqlite-shm", ".sqlite"];
@@ -143,11 +147,29 @@ pub(super) fn bytes(dir: &Path, day: Date) -> u64 {
     files.paths(&day).iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum()
 }
 
-/// Deletes the day: its files, and its directory unless somebody put something else there.
+/// Takes the day out of the history, in one step. Its files are then deleted by [`remove_dropped`].
+pub(super) fn drop_day(dir: &Path, day: Date) -> io::Result<()> {
+    std::fs::rename(path(dir, day), dir.join(format!("{DROPPED}{day}")))
+}
+
+/// Whether days were taken out whose files are still there.
+pub(super) fn has_dropped(dir: &Path) -> bool {
+    names(dir).is_ok_and(|names| names.iter().any(|name| name.starts_with(DROPPED)))
+}
+
+/// Deletes the files of days that were taken out. Some gigabytes take seconds, so this has a thread of its own.
+pub(super) fn remove_dropped(dir: &Path) -> io::Result<()> {
+    names(dir)?.iter().filter(|name| name.starts_with(DROPPED)).try_for_each(|name| remove_files(&dir.join(name)))
+}
+
+/// Deletes the day's files, and its directory unless somebody put something else there.
 pub(super) fn remove_day(dir: &Path, day: Date) -> io::Result<()> {
-    let day = path(dir, day);
-    Files::of(&day)?.paths(&day).iter().try_for_each(|path| remove(path))?;
-    match std::fs::remove_dir(&day) {
+    remove_files(&path(dir, day))
+}
+
+fn remove_files(day: &Path) -> io::Result<()> {
+    Files::of(day)?.paths(day).iter().try_for_each(|path| remove(path))?;
+    match std::fs::remove_dir(day) {
         Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Err(e),
         _ => Ok(()),
     }
@@ -197,8 +219,12 @@ mod tests {
             (&[1][..], &[2][..], &[(2, 7)][..], 3)
         );
         assert_eq!(bytes(dir.path(), days[0]), 10);
-        days.iter().for_each(|day| remove_day(dir.path(), *day).unwrap());
+        remove_day(dir.path(), days[0]).unwrap();
         assert!(day.join("notes.txt").exists() && bytes(dir.path(), days[0]) == 0);
+        drop_day(dir.path(), days[1]).unwrap();
+        assert!(!list(dir.path()).unwrap().contains(&days[1]) && has_dropped(dir.path()));
+        remove_dropped(dir.path()).unwrap();
+        assert!(!has_dropped(dir.path()));
         assert!(!dir.path().join("2025-10-25").exists());
         let old = first_form(dir.path()).unwrap();
         assert_eq!((old.len(), first_form_bytes(dir.path(), old[0])), (1, 4));

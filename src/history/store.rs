@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// After a failure the disk is left alone for so long: a full one is not hammered, and writing resumes soon.
@@ -57,6 +58,8 @@ pub(super) struct Store {
     sync_at: Duration,
     /// The day for which it was said that records go early.
     told_early: Option<Date>,
+    /// Deletes the files of dropped days.
+    deleting: Option<JoinHandle<()>>,
 }
 
 /// The running segment, and the lock that keeps other writers out.
@@ -88,6 +91,7 @@ impl Store {
             upkeep_at: Duration::ZERO,
             sync_at: Duration::ZERO,
             told_early: None,
+            deleting: None,
         };
         match store.begin() {
             Err(newer @ Error::Newer { .. }) => return Err(newer),

@@ -17,9 +17,25 @@ impl Store {
         // The running day counts as one of the days kept, so that nothing grows older than `days`.
         let days = i32::try_from(self.days).unwrap_or(i32::MAX);
         let old = |day: &Date| (today - *day).get_days() >= days;
-        day::list(&self.dir)?.into_iter().filter(old).try_for_each(|d| day::remove_day(&self.dir, d))?;
+        day::list(&self.dir)?.into_iter().filter(old).try_for_each(|d| day::drop_day(&self.dir, d))?;
         day::first_form(&self.dir)?.into_iter().filter(old).try_for_each(|d| day::remove_first_form(&self.dir, d))?;
+        self.delete_dropped();
         self.remeasure()
+    }
+
+    /// Deletes what was taken out, beside the writing. What goes wrong is tried again at the next upkeep.
+    fn delete_dropped(&mut self) {
+        let busy = self.deleting.as_ref().is_some_and(|thread| !thread.is_finished());
+        if busy || !day::has_dropped(&self.dir) {
+            return;
+        }
+        let dir = self.dir.clone();
+        let delete = move || {
+            if let Err(error) = day::remove_dropped(&dir) {
+                tracing::warn!(%error, dir = %dir.display(), "files of dropped days could not be deleted");
+            }
+        };
+        self.deleting = std::thread::Builder::new().name("vigie-history-drop".into()).spawn(delete).ok();
     }
 
     /// Ends a segment of a day that is over; lets go of one whose files were deleted, for it would swallow rows that

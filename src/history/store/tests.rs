@@ -78,6 +78,9 @@ fn days_older_than_the_bound_are_gone_even_when_nothing_is_written() {
     assert_eq!(days(&config), ["2025-10-25"]);
     assert_eq!(counters.bytes.load(Ordering::Relaxed), day::bytes(&config.dir, day::of(NOON + DAY.as_micros() as i64)));
     assert_eq!(evicted(&counters), 0, "their time was over");
+    store.deleting.take().unwrap().join().unwrap();
+    let left = std::fs::read_dir(&config.dir).unwrap().count();
+    assert_eq!(left, 2, "the day before, and the lock");
 }
 
 #[test]
