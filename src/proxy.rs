@@ -7,6 +7,7 @@ mod context;
 mod drain;
 mod flight;
 mod forward;
+mod h1;
 mod headers;
 mod http2;
 mod places;

@@ -2,11 +2,12 @@
 
 use super::body::RequestBody;
 use super::flight::micros;
+use super::h1;
 use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::tls;
 use crate::upstream::{self, HttpVersion};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use std::cell::RefCell;
@@ -63,7 +64,10 @@ impl Dialer {
         times.tcp_us = clamp(started);
         let stream = stream?;
         let Some(connector) = &self.tls else {
-            return handshake(stream, upstream.http == HttpVersion::Http2, streams).await;
+            if upstream.http == HttpVersion::Http2 {
+                return http2(stream, streams).await;
+            }
+            return Ok(Sender::H1(h1::Io::Plain(stream)));
         };
         let started = Instant::now();
         let name = ServerName::try_from(upstream.host.clone()).map_err(|_| AgentError::Tls)?;
@@ -75,7 +79,10 @@ impl Dialer {
         };
         self.works(upstream);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        handshake(stream, h2 || upstream.http == HttpVersion::Http2, streams).await
+        if h2 || upstream.http == HttpVersion::Http2 {
+            return http2(stream, streams).await;
+        }
+        Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
     }
 }
 
@@ -122,39 +129,32 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
     Err(AgentError::Connect)
 }
 
-async fn handshake<S>(stream: S, h2: bool, streams: usize) -> Result<Sender, AgentError>
+async fn http2<S>(stream: S, streams: usize) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let io = TokioIo::new(stream);
-    if h2 {
-        let mut builder = http2::Builder::new(LocalExecutor);
-        builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
-        builder.initial_max_send_streams(streams);
-        let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::BadAnswer)?;
-        let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));
-        let told = Rc::clone(&driver);
-        tokio::task::spawn_local(async move {
-            // How a connection ends is told by the exchanges on it.
-            let _ = std::future::poll_fn(|cx| match driver.borrow_mut().as_mut() {
-                Some(driver) => driver.as_mut().poll(cx),
-                None => Poll::Ready(Ok(())),
-            })
-            .await;
-            // Dropped although it may still be asked: what was sent to a connection that has ended must not wait for it.
-            driver.take();
-        });
-        let allowed = move || match told.try_borrow().as_deref() {
-            Ok(Some(driver)) => driver.current_max_send_streams(),
-            _ => streams,
-        };
-        return Ok(Sender::H2(sender, Rc::new(allowed)));
-    }
-    let (sender, driver) = http1::handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::Connect)?;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
+    builder.initial_max_send_streams(streams);
+    let handshake = builder.handshake::<_, RequestBody>(TokioIo::new(stream));
+    let (sender, driver) = handshake.await.map_err(|_| AgentError::BadAnswer)?;
+    let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));
+    let told = Rc::clone(&driver);
     tokio::task::spawn_local(async move {
-        let _ = driver.await;
+        // How a connection ends is told by the exchanges on it.
+        let _ = std::future::poll_fn(|cx| match driver.borrow_mut().as_mut() {
+            Some(driver) => driver.as_mut().poll(cx),
+            None => Poll::Ready(Ok(())),
+        })
+        .await;
+        // Dropped although it may still be asked: what was sent to a connection that has ended must not wait for it.
+        driver.take();
     });
-    Ok(Sender::H1(sender))
+    let allowed = move || match told.try_borrow().as_deref() {
+        Ok(Some(driver)) => driver.current_max_send_streams(),
+        _ => streams,
+    };
+    Ok(Sender::H2(sender, Rc::new(allowed)))
 }
 
 /// The TLS client configuration of an upstream: 1.2 or newer, always verified, ring.

@@ -1,6 +1,7 @@
 //! One data-path thread: a current-thread runtime, its own connection pools and metric shards, nothing shared on the way.
 
 use super::drain::Drain;
+use super::h1;
 use super::places::Places;
 use super::pool::Pool;
 use super::router::Router;
@@ -97,6 +98,8 @@ pub struct Worker {
     pub ids: context::SpanIds,
     /// Tells the connections to finish.
     pub drain: Rc<Drain>,
+    /// Buffers of its HTTP/1.1 connections.
+    scratch: Rc<h1::Scratch>,
     index: usize,
     known: RefCell<HashMap<(u16, u16, u16), Spot>>,
     generic: RefCell<HashMap<(u16, u16, String), Spot>>,
@@ -111,13 +114,15 @@ const MAX_REMEMBERED: usize = 1_000;
 impl Worker {
     /// A worker over the shared state; call it on the worker's own thread.
     pub fn new(shared: Arc<Shared>, index: usize) -> Rc<Self> {
-        let pools = shared.upstreams.iter().map(pool).collect();
+        let scratch = Rc::default();
+        let pools = shared.upstreams.iter().map(|upstream| pool(upstream, &scratch)).collect();
         let metrics = shared.metrics.worker(index);
         Rc::new(Self {
             pools,
             ids: context::SpanIds::new(index),
             drain: Rc::default(),
             index,
+            scratch,
             known: RefCell::default(),
             generic: RefCell::default(),
             metrics,
@@ -131,7 +136,7 @@ impl Worker {
     fn renewed(&self, shared: Arc<Shared>) -> Rc<Self> {
         let same = |new: &upstreams::Upstream| {
             let old = self.shared.upstreams.iter().position(|old| old.is_called_as(new));
-            old.map_or_else(|| pool(new), |at| Rc::clone(&self.pools[at]))
+            old.map_or_else(|| pool(new, &self.scratch), |at| Rc::clone(&self.pools[at]))
         };
         let pools = shared.upstreams.iter().map(same).collect();
         Rc::new(Self {
@@ -139,6 +144,7 @@ impl Worker {
             ids: context::SpanIds::new(self.index),
             drain: Rc::clone(&self.drain),
             index: self.index,
+            scratch: Rc::clone(&self.scratch),
             known: RefCell::default(),
             generic: RefCell::default(),
             metrics: Arc::clone(&self.metrics),
@@ -250,6 +256,6 @@ impl Worker {
     }
 }
 
-fn pool(upstream: &upstreams::Upstream) -> Rc<Pool> {
-    Rc::new(Pool::new(upstream.config.clone(), upstream.dialer.clone()))
+fn pool(upstream: &upstreams::Upstream, scratch: &Rc<h1::Scratch>) -> Rc<Pool> {
+    Rc::new(Pool::new(upstream.config.clone(), upstream.dialer.clone(), Rc::clone(scratch)))
 }
