@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt clippy doc banned-crates readme bench-proxy soak
+.PHONY: help run test lint fmt clippy doc banned-crates readme bench-proxy bench-history soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -35,6 +35,10 @@ readme: ## write the tables of keys and metrics into README.md
 
 bench-proxy: ## compare the proxy with nginx, haproxy, Envoy and a bare forwarder, side by side
 	bench/proxy/run
+
+bench-history: ## what the history costs and how fast it is searched, beside SQLite; ROWS=10000000 for the full figures
+	$(CARGO) build --release --locked --example bench_history
+	bench/history/run $(abspath $(TARGET_DIR))/release/examples/bench_history $(ROWS)
 
 soak: ## the tests with their full figures; takes an hour or more
 	bash tests/run --soak

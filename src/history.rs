@@ -1,40 +1,59 @@
 //! The exchange log that can be searched, by day.
 //!
-//! One SQLite file a day (UTC), `<dir>/YYYY-MM-DD.sqlite`, written by one thread of its own through a bounded queue:
-//! the recorder hands batches over and never waits. A row is a few filter columns beside the JSON line, which the
-//! recorder serialised once for every reader of it. A day is dropped by deleting its file, so old data is really gone.
+//! A directory a day (UTC), `<dir>/YYYY-MM-DD/`, written by one thread of its own through a bounded queue: the recorder
+//! hands batches over and never waits. A day is a row of segments. The running one grows by blocks of compressed JSON
+//! lines; at a bound, or when its day is over, it is sealed with an index of what its blocks hold and a table of the ids
+//! in them. A day is dropped by renaming its directory, at once, and deleting it, so old data is really gone.
+//!
+//! The way of a row: [`Entry`] (hashes, computed by the recorder) -> `active`: tail file, then block and journal ->
+//! `sealed`. Read by `reader`, by the same files whether an agent runs or not.
 //!
 //! Invariants: rows are masked before they come here ([`crate::exchange::record::Record`]); a failing disk costs
-//! counted rows and one log line a change of state, never traffic; row ids only grow, also from one day's file to the
-//! next, so that an id is a place to follow from.
+//! counted rows and one log line a change of state, never traffic; row ids only grow, also from one segment to the next,
+//! so that an id is a place to follow from. A kill loses nothing that was written, a power cut what was written in the
+//! last five seconds.
 
+mod active;
+mod block;
+mod codec;
 mod day;
+mod entry;
 mod filter;
+mod frames;
+mod index;
+mod journal;
+mod keys;
 mod reader;
-mod schema;
+mod recovery;
+mod sealed;
+mod shape;
 mod store;
+mod tail;
 #[cfg(test)]
 mod testing;
 mod writer;
 
+pub use entry::Entry;
 pub use filter::{BadFilter, DEFAULT_LIMIT, Filter, KEYS, MAX_LIMIT, Order, StatusRange, Words};
 pub use reader::{Found, Reader, WindowEvent};
 #[cfg(test)]
 use store::Store;
 pub use writer::{Dropped, History};
 
-use crate::exchange::record::Record;
-use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+
+/// Version of the files' form. 1 was a database a day; 2 had only correlation ids in its key tables. A newer one is
+/// refused, an older segment is read.
+pub const VERSION: u32 = 3;
 
 /// Where records are kept and for how long, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// False turns the history off.
     pub enabled: bool,
-    /// Directory that holds one file a day.
+    /// Directory that holds one directory a day.
     pub dir: PathBuf,
     /// Whole days kept, 1 to 90.
     pub days: u32,
@@ -51,28 +70,16 @@ pub struct Batch {
     pub entries: Vec<Entry>,
 }
 
-/// One record of a [`Batch`].
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Request head read: microseconds since the Unix epoch, wall clock.
-    pub ts_us: i64,
-    /// When the last attempt's answer head arrived, or its failure was known: microseconds since the Unix epoch, wall
-    /// clock; `None` when nothing was sent.
-    pub head_us: Option<i64>,
-    /// Where its JSON object stands in [`Batch::lines`], without the line's end.
-    pub line: Range<usize>,
-    /// The record that the line holds.
-    pub record: Record,
-}
-
 /// What the history counts; clones share the same numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
-    /// Rows committed.
+    /// Rows written.
     pub written: Arc<AtomicU64>,
     /// Rows lost: the queue was full, the disk failed, or the space was used up.
     pub dropped: Arc<AtomicU64>,
-    /// Bytes that all days hold together, write-ahead log included.
+    /// Rows that went before their days were over, because of the bound in bytes.
+    pub evicted: Arc<AtomicU64>,
+    /// Bytes that all days hold together.
     pub bytes: Arc<AtomicU64>,
 }
 
@@ -82,26 +89,29 @@ pub enum Error {
     /// There is no such directory.
     #[error("{0}: there is no history here")]
     Missing(PathBuf),
-    /// The file's schema is newer than this program's.
+    /// The file's form is newer than this program's.
     #[error(
         "{file}: written by a newer Vigie (history schema {found}, this one knows up to {known}); use that version, or move the file away"
     )]
     Newer {
-        /// The day's file.
+        /// The segment's file.
         file: PathBuf,
-        /// Its schema version.
-        found: i64,
+        /// Its version.
+        found: u32,
         /// The newest version known here.
-        known: i64,
+        known: u32,
     },
-    /// The database refused; disk full, locked and damaged files come here.
-    #[error("{file}: {source}")]
-    Database {
-        /// The day's file.
+    /// The file is not what was written: it ends early, or a checksum does not fit.
+    #[error("{file}: damaged ({part}); move the file away to search the rest")]
+    Damaged {
+        /// The file.
         file: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
+        /// The part of it that cannot be read.
+        part: &'static str,
     },
+    /// Another agent writes here.
+    #[error("{0}: another Vigie writes this history")]
+    InUse(PathBuf),
     /// A file or the directory could not be used.
     #[error("{path}: {source}")]
     Io {
@@ -110,4 +120,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl Error {
+    fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    fn damaged(file: &Path, part: &'static str) -> Self {
+        Self::Damaged { file: file.to_owned(), part }
+    }
 }

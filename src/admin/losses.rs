@@ -18,6 +18,7 @@ struct Source {
 #[derive(Clone, Copy)]
 enum Adds {
     Dropped(DropStage),
+    Evicted,
     Lines(LogSink),
     Errors(LogSink),
     RemovedEarly,
@@ -39,6 +40,7 @@ impl Losses {
         };
         if let Some(counters) = history {
             follow(&counters.dropped, Adds::Dropped(DropStage::History));
+            follow(&counters.evicted, Adds::Evicted);
         }
         for (name, counters) in log.counters() {
             let sink = if name == LogSink::Stdout.as_str() { LogSink::Stdout } else { LogSink::File };
@@ -58,6 +60,7 @@ impl Losses {
             source.added = now;
             match source.adds {
                 Adds::Dropped(stage) => metrics.recorder().dropped_many(stage, more),
+                Adds::Evicted => metrics.agent().history_evicted(more),
                 Adds::Lines(sink) => metrics.agent().log_lines(sink, more),
                 Adds::RemovedEarly => metrics.agent().log_files_removed_early(more),
                 Adds::Errors(sink) => metrics.agent().log_write_errors(sink, more),

@@ -18,10 +18,10 @@ use table::Table;
 /// Rows shown when neither a number nor a bound is given.
 const LAST: usize = 20;
 
-/// Rows shown when a time or a correlation id bounds the search.
+/// Rows shown when a time or an id bounds the search.
 const LAST_WITHIN: usize = 1_000;
 
-/// How often new rows are asked for; a search by cursor costs the agent well under a millisecond.
+/// How often new rows are asked for; a search by cursor costs the agent about a millisecond.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Searches the exchanges of the last days.
@@ -30,7 +30,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// several statuses, outcomes or kinds are written with commas; `--outcome '!ok'` finds whatever did not end well.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Shows the newest N [default: 20, or 1000 with --since, --until or --correlation-id].
+    /// Shows the newest N [default: 20, or 1000 with --since, --until or an id].
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// Goes on with new exchanges as they are recorded.
@@ -66,6 +66,12 @@ pub struct Args {
     /// Exact correlation id.
     #[arg(long, value_name = "ID")]
     correlation_id: Option<String>,
+    /// Exact W3C trace id.
+    #[arg(long, value_name = "ID")]
+    trace_id: Option<String>,
+    /// Exact request id of the vendor's, as it is quoted in a support ticket.
+    #[arg(long, value_name = "ID")]
+    vendor_request_id: Option<String>,
     /// Text that the record contains.
     #[arg(long)]
     text: Option<String>,
@@ -207,13 +213,16 @@ impl Args {
             ("method", &self.method),
             ("kind", &self.kind),
             ("correlation_id", &self.correlation_id),
+            ("trace_id", &self.trace_id),
+            ("vendor_request_id", &self.vendor_request_id),
             ("text", &self.text),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
     }
 
     fn limit(&self) -> usize {
-        let bounded = self.since.is_some() || self.until.is_some() || self.correlation_id.is_some();
+        let ids = [&self.correlation_id, &self.trace_id, &self.vendor_request_id];
+        let bounded = self.since.is_some() || self.until.is_some() || ids.iter().any(|id| id.is_some());
         self.last.unwrap_or(if bounded { LAST_WITHIN } else { LAST })
     }
 }

@@ -1,9 +1,9 @@
 //! What to search for: the same keys and words on the command line and in the admin API.
 
-mod sql;
+mod matching;
 mod value;
 
-pub(super) use sql::Conditions;
+pub(super) use matching::Matcher;
 pub use value::{StatusRange, Words};
 
 use crate::exchange::{Kind, Outcome};
@@ -15,7 +15,7 @@ pub const DEFAULT_LIMIT: usize = 100;
 pub const MAX_LIMIT: usize = 10_000;
 
 /// The keys that [`Filter::parse`] knows.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 16] = [
     "since",
     "until",
     "route",
@@ -25,6 +25,8 @@ pub const KEYS: [&str; 14] = [
     "upstream",
     "method",
     "correlation_id",
+    "trace_id",
+    "vendor_request_id",
     "kind",
     "text",
     "limit",
@@ -55,6 +57,10 @@ pub struct Filter {
     pub method: Option<String>,
     /// Exactly this correlation id.
     pub correlation_id: Option<String>,
+    /// Exactly this W3C trace id, 32 hex digits.
+    pub trace_id: Option<String>,
+    /// Exactly this request id of the vendor's, as the record shows it.
+    pub vendor_request_id: Option<String>,
     /// One of these kinds, or none of them.
     pub kind: Option<Words>,
     /// The JSON line contains this text, letter by letter.
@@ -121,6 +127,8 @@ impl Filter {
             "upstream" => self.upstream = Some(value::pattern(given)?),
             "method" => self.method = Some(value::text(given)?.to_ascii_uppercase()),
             "correlation_id" => self.correlation_id = Some(value::text(given)?),
+            "trace_id" => self.trace_id = Some(value::trace_id(given)?),
+            "vendor_request_id" => self.vendor_request_id = Some(value::text(given)?),
             "kind" => self.kind = Some(value::words(given, &KINDS.map(Kind::as_str))?),
             "text" => self.text = Some(value::text(given)?),
             "limit" => self.limit = Some(value::limit(given)?),
@@ -186,13 +194,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_key_and_what_would_be_right() {
-        let cases: [(&[(&str, &str)], &str); 7] = [
+        let cases: [(&[(&str, &str)], &str); 8] = [
             (
                 &[("staus", "500")],
-                "staus: no such filter; there are since, until, route, status, outcome, integration, upstream, method, correlation_id, kind, text, limit, order, after",
+                "staus: no such filter; there are since, until, route, status, outcome, integration, upstream, method, correlation_id, trace_id, vendor_request_id, kind, text, limit, order, after",
             ),
             (&[("limit", "5"), ("limit", "6")], "limit: given twice"),
             (&[("route", "")], "route: empty"),
+            (&[("trace_id", "0af7")], "trace_id: `0af7` is no trace id; it has 32 hex digits"),
             (
                 &[("outcome", "okay")],
                 "outcome: `okay` is none of ok, client_error, auth, rate_limited, vendor_error, partial, timeout, network, client_closed, agent_error, unclassified",

@@ -1,9 +1,17 @@
 //! Searching, beside a running agent or without one.
+//!
+//! Nothing but bounded parts is read into memory: a segment's index, one block at a time, and the running segment's
+//! journal and tail.
 
-use super::filter::Conditions;
-use super::{Error, Filter, day, schema};
+mod parts;
+
+use super::block::{self, Row};
+use super::filter::Matcher;
+use super::index::Index;
+use super::shape::Shape;
+use super::{Error, Filter, day, tail};
 use jiff::civil::Date;
-use rusqlite::{Connection, Row, params_from_iter};
+use parts::{Blocks, Part};
 use std::path::{Path, PathBuf};
 
 /// Bytes of lines in one answer: records may hold masked bodies, so a bound on rows alone is none on memory.
@@ -47,14 +55,6 @@ pub struct WindowEvent<'a> {
     pub error_kind: Option<&'a str>,
 }
 
-/// One day's file within one search: its rows do not change while it is read.
-struct Opened {
-    file: PathBuf,
-    db: Connection,
-    last_id: i64,
-    last_bucket: i64,
-}
-
 impl Reader {
     /// A reader of this history directory.
     ///
@@ -72,25 +72,19 @@ impl Reader {
     /// # Errors
     /// When a file cannot be read, or was written by a newer version.
     pub fn search(&self, filter: &Filter) -> Result<Found, Error> {
-        let mut found = Found { cursor: filter.after.unwrap_or(0), ..Found::default() };
-        let mut room = Room { rows: filter.rows(), bytes: MAX_ANSWER_BYTES };
+        let mut search = Search {
+            filter,
+            matcher: Matcher::new(filter),
+            room: Room { rows: filter.rows(), bytes: MAX_ANSWER_BYTES },
+            found: Found { cursor: filter.after.unwrap_or(0), ..Found::default() },
+            last_taken: 0,
+        };
         for day in self.days(filter)? {
-            let Some(opened) = self.open(day)? else { continue };
-            if filter.after.is_some_and(|after| after >= opened.last_id) {
-                continue;
-            }
-            let last = opened.search(filter, &mut room, &mut found)?;
-            if filter.oldest_first() && found.truncated {
-                // What was let through is all that was seen: the next search goes on right after it.
-                found.cursor = found.cursor.max(last);
-                return Ok(found);
-            }
-            found.cursor = found.cursor.max(opened.last_id);
-            if found.truncated {
+            if !search.day(&day::path(&self.dir, day))? {
                 break;
             }
         }
-        Ok(found)
+        Ok(search.found)
     }
 
     /// Hands over what reached an upstream since then (microseconds since the Unix epoch), in the order of recording.
@@ -99,26 +93,43 @@ impl Reader {
     /// As [`Reader::search`]; what was handed over before stands.
     pub fn window_events(&self, since_us: i64, mut visit: impl FnMut(WindowEvent<'_>)) -> Result<(), Error> {
         let filter = Filter { since_us: Some(since_us), order: super::Order::Oldest, ..Filter::default() };
+        // Recorded after the head arrived, so the id bounds the search here too.
+        let mut all = |rows: &[Row], shapes: &[Shape]| {
+            for row in rows.iter().filter(|row| row.id >= since_us) {
+                if let (Some(head), Some(shape)) = (row.head_us, shapes.get(row.shape as usize))
+                    && head >= since_us
+                {
+                    visit(window_event(row, head, shape));
+                }
+            }
+        };
         for day in self.days(&filter)? {
-            let Some(opened) = self.open(day)? else { continue };
-            let database = |source| Error::Database { file: opened.file.clone(), source };
-            // Recorded after the head arrived, so the id bounds the search here too.
-            let sql = "SELECT head_us, upstream, kind, upstream_us, status, inner_status, outcome, error_kind \
-                       FROM records WHERE id >= ?1 AND head_us >= ?1 ORDER BY id";
-            let mut statement = opened.db.prepare(sql).map_err(database)?;
-            let mut rows = statement.query([since_us]).map_err(database)?;
-            while let Some(row) = rows.next().map_err(database)? {
-                visit(window_event(row).map_err(database)?);
+            for part in parts::of(&day::path(&self.dir, day), None)? {
+                match part.opened()?.filter(|part| part.last_id() >= since_us) {
+                    None | Some(Part::Closed(_)) => {}
+                    Some(Part::Tail { tail, shapes }) => all(&tail.rows, &shapes),
+                    Some(Part::Blocks(blocks)) => {
+                        let index = blocks.index()?;
+                        for place in index.places.iter().filter(|place| place.last_id >= since_us) {
+                            all(&block::read_columns(blocks.file(), blocks.path(), place)?, &index.shapes);
+                        }
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    /// The days written by the first form of the history, which is not read any more; oldest first.
+    pub fn unread_days(&self) -> Vec<Date> {
+        day::first_form(&self.dir).unwrap_or_default()
+    }
+
     /// The days that can hold what is asked for, in the order of the search.
     fn days(&self, filter: &Filter) -> Result<Vec<Date>, Error> {
-        let mut days = day::list(&self.dir).map_err(|source| Error::Io { path: self.dir.clone(), source })?;
-        // A day's file holds what was recorded on it: nothing older than `since` started, but exchanges that started
-        // on the days before. One that ran for more than a day is found without `until`.
+        let mut days = day::list(&self.dir).map_err(|source| Error::io(&self.dir, source))?;
+        // A day holds what was recorded on it: nothing older than `since` started, but exchanges that started on the
+        // days before. One that ran for more than a day is found without `until`.
         let first = filter.since_us.into_iter().chain(filter.after).max().map(day::of);
         let last = filter.until_us.and_then(|until| day::of(until).tomorrow().ok());
         days.retain(|d| first.is_none_or(|first| *d >= first) && last.is_none_or(|last| *d <= last));
@@ -127,46 +138,118 @@ impl Reader {
         }
         Ok(days)
     }
-
-    fn open(&self, day: Date) -> Result<Option<Opened>, Error> {
-        let file = day::file(&self.dir, day);
-        let database = |source| Error::Database { file: file.clone(), source };
-        let db = match schema::open_reader(&self.dir, day) {
-            Ok(Some(db)) => db,
-            Ok(None) => return Ok(None),
-            // Dropped between the listing and now.
-            Err(_) if !file.exists() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        // One transaction for all that follows: the cursor then stands exactly at what was searched.
-        db.execute_batch("BEGIN").map_err(database)?;
-        let last_bucket = schema::last_bucket(&db).map_err(database)?;
-        let last_id = db.query_row("SELECT max(id) FROM records", [], |row| row.get::<_, Option<i64>>(0));
-        let last_id = last_id.map_err(database)?;
-        Ok(last_id.map(|last_id| Opened { file, db, last_id, last_bucket }))
-    }
 }
 
-impl Opened {
-    /// Adds what passes; the last id that was let through.
-    fn search(&self, filter: &Filter, room: &mut Room, found: &mut Found) -> Result<i64, Error> {
-        let database = |source| Error::Database { file: self.file.clone(), source };
-        let Conditions { sql, values } = Conditions::of(filter, self.last_bucket);
-        let order = if filter.oldest_first() { "" } else { " DESC" };
-        let sql = format!("SELECT id, json FROM records WHERE {sql} ORDER BY id{order}");
-        let mut statement = self.db.prepare(&sql).map_err(database)?;
-        let mut rows = statement.query(params_from_iter(values)).map_err(database)?;
-        let mut last = 0;
-        while let Some(row) = rows.next().map_err(database)? {
-            let line: String = row.get(1).map_err(database)?;
-            if !room.take(line.len()) {
-                found.truncated = true;
+/// A search under way.
+struct Search<'a> {
+    filter: &'a Filter,
+    matcher: Matcher<'a>,
+    room: Room,
+    found: Found,
+    last_taken: i64,
+}
+
+impl Search<'_> {
+    /// Searches a day; false when there is room for no more.
+    fn day(&mut self, day: &Path) -> Result<bool, Error> {
+        let mut parts = parts::of(day, self.matcher.key())?;
+        if !self.filter.oldest_first() {
+            parts.reverse();
+        }
+        for part in parts {
+            // One that was dropped meanwhile holds nothing.
+            let Some(part) = part.opened()? else { continue };
+            self.part(&part)?;
+            if self.found.truncated && self.filter.oldest_first() {
+                // What was let through is all that was seen: the next search goes on right after it.
+                self.found.cursor = self.found.cursor.max(self.last_taken);
+                return Ok(false);
+            }
+            self.found.cursor = self.found.cursor.max(part.last_id());
+            if self.found.truncated {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn part(&mut self, part: &Part) -> Result<(), Error> {
+        match part {
+            Part::Closed(_) => Ok(()),
+            Part::Tail { tail, shapes } => {
+                let accepted: Vec<bool> = shapes.iter().map(|shape| self.matcher.shape(shape)).collect();
+                self.rows(&tail.rows, &tail.text, &accepted);
+                Ok(())
+            }
+            Part::Blocks(blocks) => {
+                let (last_id, min_ts, max_ts) = blocks.span();
+                if self.matcher.may_span(last_id, min_ts, max_ts) { self.blocks(blocks) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn blocks(&mut self, blocks: &Blocks) -> Result<(), Error> {
+        let keyed = match self.matcher.key() {
+            Some((kind, hash)) => blocks.blocks_with(kind, hash)?,
+            None => None,
+        };
+        if keyed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+        let index = blocks.index()?;
+        let accepted: Vec<bool> = index.shapes.iter().map(|shape| self.matcher.shape(shape)).collect();
+        let holding = index.holding(&accepted);
+        let wanted = |block: &usize| {
+            holding[*block] && keyed.as_ref().is_none_or(|keyed| keyed.binary_search(&(*block as u32)).is_ok())
+        };
+        let mut numbers: Vec<usize> = (0..index.places.len()).filter(wanted).collect();
+        if !self.filter.oldest_first() {
+            numbers.reverse();
+        }
+        for number in numbers {
+            if !self.block(blocks, &index, number, &accepted)? {
                 break;
             }
-            last = row.get(0).map_err(database)?;
-            found.lines.push(line);
         }
-        Ok(last)
+        Ok(())
+    }
+
+    /// False when there is room for no more.
+    fn block(&mut self, blocks: &Blocks, index: &Index, number: usize, accepted: &[bool]) -> Result<bool, Error> {
+        let place = &index.places[number];
+        if !self.matcher.may_span(place.last_id, place.min_ts, place.max_ts) {
+            return Ok(true);
+        }
+        let rows = block::read_columns(blocks.file(), blocks.path(), place)?;
+        if !rows.iter().any(|row| self.accepts(row, accepted)) {
+            return Ok(true);
+        }
+        let text = block::read_text(blocks.file(), blocks.path(), place)?;
+        Ok(self.rows(&rows, &text, accepted))
+    }
+
+    fn accepts(&self, row: &Row, accepted: &[bool]) -> bool {
+        accepted.get(row.shape as usize).copied().unwrap_or(false) && self.matcher.row(row)
+    }
+
+    /// Takes the rows that pass; false when there is room for no more.
+    fn rows(&mut self, rows: &[Row], text: &[u8], accepted: &[bool]) -> bool {
+        let mut pairs: Vec<(&Row, &[u8])> = rows.iter().zip(tail::lines(text)).collect();
+        if !self.filter.oldest_first() {
+            pairs.reverse();
+        }
+        for (row, line) in pairs {
+            if !self.accepts(row, accepted) || !self.matcher.line(line) {
+                continue;
+            }
+            if !self.room.take(line.len()) {
+                self.found.truncated = true;
+                return false;
+            }
+            self.last_taken = row.id;
+            self.found.lines.push(String::from_utf8_lossy(line).into_owned());
+        }
+        true
     }
 }
 
@@ -189,17 +272,17 @@ impl Room {
     }
 }
 
-fn window_event<'a>(row: &'a Row<'_>) -> rusqlite::Result<WindowEvent<'a>> {
-    Ok(WindowEvent {
-        head_at_us: row.get(0)?,
-        upstream: row.get_ref(1)?.as_str()?,
-        kind: row.get_ref(2)?.as_str()?,
-        upstream_ms: row.get::<_, Option<i64>>(3)?.map(|us| us as f64 / 1000.0),
-        status: row.get(4)?,
-        inner_status: row.get(5)?,
-        outcome: row.get_ref(6)?.as_str()?,
-        error_kind: row.get_ref(7)?.as_str_or_null()?,
-    })
+fn window_event<'a>(row: &Row, head_at_us: i64, shape: &'a Shape) -> WindowEvent<'a> {
+    WindowEvent {
+        head_at_us,
+        upstream: &shape.upstream,
+        kind: &shape.kind,
+        upstream_ms: row.upstream_us.map(|us| f64::from(us) / 1000.0),
+        status: shape.status_code,
+        inner_status: shape.inner_status,
+        outcome: &shape.outcome,
+        error_kind: shape.error_kind.as_deref(),
+    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,41 @@
-//! The writer's state: the running day's database, what all days weigh, and how writing fares.
+//! The writer's state: the running segment, what all days weigh, and how writing fares.
 //!
 //! Knows nothing of threads or queues; time comes from the clock it is given.
 
-use super::{Batch, Config, Counters, Entry, Error, day, schema};
+mod space;
+
+use super::active::Active;
+use super::{Batch, Config, Counters, Error, day, recovery};
 use crate::clock::Clock;
 use jiff::civil::Date;
-use rusqlite::{Connection, params};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// After a failure the database is left alone for so long: a full disk is not hammered, and writing resumes soon.
+/// After a failure the disk is left alone for so long: a full one is not hammered, and writing resumes soon.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How often old days are looked for and sizes are measured anew, beside every change of day.
 pub(super) const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 
-const INSERT: &str = "INSERT INTO records VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)";
+/// What a power cut may take: rows are handed to the disk this often. A kill takes nothing that was written. More often
+/// would cost the disk a write each time; the log and the collector have the same rows.
+pub(super) const SYNC_EVERY: Duration = Duration::from_secs(5);
+
+/// Bytes of blocks after which a segment is sealed, if the history may be large enough; see [`segment_bytes`].
+const SEGMENT_BYTES: u64 = 32 << 20;
 
 /// How writing fares; a change is logged once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Rows are written.
     Writing,
-    /// The running day alone has used up the space: rows are dropped until there is room.
+    /// The running segment alone has used up the space: rows are dropped until there is room.
     Full,
-    /// The disk or the database refuses: tried again no earlier than this, on the monotonic clock.
+    /// The disk refuses: tried again no earlier than this, on the monotonic clock.
     Failing { retry_at: Duration },
 }
 
@@ -39,56 +47,35 @@ pub(super) struct Store {
     clock: Clock,
     counters: Counters,
     state: State,
-    /// The running day's database, opened when there is something to write.
+    /// The running segment, opened when there is something to write.
     open: Option<Open>,
-    /// The greatest id given out: ids grow from file to file, even if the wall clock is set back.
+    /// The greatest id given out: ids grow from segment to segment, even if the wall clock is set back.
     last_id: i64,
-    /// Bytes of every day but the running one, measured at the last upkeep, which was for `upkeep_day`.
+    /// Bytes of everything but the running segment, measured at the last upkeep, which was for `upkeep_day`.
     closed_bytes: u64,
     upkeep_day: Option<Date>,
     upkeep_at: Duration,
+    sync_at: Duration,
+    /// The day for which it was said that records go early.
+    told_early: Option<Date>,
+    /// Deletes the files of dropped days.
+    deleting: Option<JoinHandle<()>>,
 }
 
-/// The running day's database.
+/// The running segment, and the lock that keeps other writers out.
 struct Open {
     day: Date,
-    db: Connection,
-    buckets: Buckets,
-}
-
-/// The bucket of `lookup` that rows go into, and how many are in it.
-struct Buckets {
-    number: i64,
-    rows: u32,
-}
-
-impl Open {
-    fn new(dir: &Path, day: Date) -> Result<Self, Error> {
-        let db = schema::open_writer(dir, day)?;
-        let last = schema::last_bucket(&db);
-        let last = last.map_err(|source| Error::Database { file: day::file(dir, day), source })?;
-        Ok(Self { day, db, buckets: Buckets { number: last + 1, rows: 0 } })
-    }
-}
-
-impl Buckets {
-    /// The bucket for one more row.
-    fn next(&mut self) -> i64 {
-        if self.rows == schema::BUCKET_ROWS {
-            self.number += 1;
-            self.rows = 0;
-        }
-        self.rows += 1;
-        self.number
-    }
+    active: Active,
+    _lock: File,
 }
 
 impl Store {
-    /// Makes the directory, drops what is too old, and opens the running day. A disk that is full or a file that is damaged
-    /// at the start is no other than one later: rows are dropped and counted until it is well again, and calls flow.
+    /// Makes the directory, drops what is too old, seals what the last agent left of other days, and opens the running
+    /// segment. A disk that is full or a directory that is in use at the start is no other than one later: rows are
+    /// dropped and counted until it is well again, and calls flow.
     ///
     /// # Errors
-    /// When the running day's file was written by a newer version.
+    /// When the running segment was written by a newer version.
     pub(super) fn open(config: &Config, clock: Clock, counters: Counters) -> Result<Self, Error> {
         let mut store = Self {
             dir: config.dir.clone(),
@@ -102,6 +89,9 @@ impl Store {
             closed_bytes: 0,
             upkeep_day: None,
             upkeep_at: Duration::ZERO,
+            sync_at: Duration::ZERO,
+            told_early: None,
+            deleting: None,
         };
         match store.begin() {
             Err(newer @ Error::Newer { .. }) => return Err(newer),
@@ -115,15 +105,60 @@ impl Store {
     }
 
     fn begin(&mut self) -> Result<(), Error> {
-        make_dir(&self.dir)?;
+        recovery::make_dir(&self.dir)?;
         let today = day::of(self.clock.wall_us());
-        self.upkeep(today).map_err(|source| Error::Io { path: self.dir.clone(), source })?;
-        self.open = Some(Open::new(&self.dir, today)?);
-        self.measure(today);
-        Ok(())
+        self.upkeep(today).map_err(|source| Error::io(&self.dir, source))?;
+        self.tell_first_form();
+        self.open = Some(self.opened(today)?);
+        self.remeasure().map_err(|source| Error::io(&self.dir, source))
     }
 
-    /// Writes the batches in one transaction, or drops and counts them.
+    /// Days of the first form are neither read nor lost in silence.
+    fn tell_first_form(&self) {
+        let days = day::first_form(&self.dir).unwrap_or_default();
+        if let (Some(first), Some(last)) = (days.first(), days.last()) {
+            tracing::warn!(
+                dir = %self.dir.display(),
+                files = days.len(),
+                %first,
+                %last,
+                "these days were written by an earlier Vigie and are not searched; they stay until their time is over \
+                 (read one with: sqlite3 FILE 'SELECT json FROM records')"
+            );
+        }
+    }
+
+    /// Locks the directory and opens the day's running segment, or a new one.
+    fn opened(&mut self, today: Date) -> Result<Open, Error> {
+        recovery::make_dir(&self.dir)?;
+        let lock = lock(&self.dir)?;
+        let others = self.other_days(today).map_err(|e| Error::io(&self.dir, e))?;
+        for other in others {
+            let path = day::path(&self.dir, other);
+            match recovery::tidy(&path, None, self.segment_bytes()) {
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, "what an earlier agent left in the history stays unsealed"),
+            }
+        }
+        let path = day::path(&self.dir, today);
+        recovery::make_dir(&path)?;
+        let files = day::Files::of(&path).map_err(|e| Error::io(&path, e))?;
+        let running = files.running.last().copied();
+        recovery::tidy(&path, running, self.segment_bytes())?;
+        let active = match running {
+            Some(number) => recovery::reopen_or_new(&path, number, self.segment_bytes())?,
+            None => recovery::create(&path, files.next(), self.segment_bytes())?,
+        };
+        self.last_id = self.last_id.max(active.last_id()).max(recovery::last_sealed_id(&path, &files));
+        Ok(Open { day: today, active, _lock: lock })
+    }
+
+    /// A segment is what goes at once when space is short, so it is a small part of it.
+    fn segment_bytes(&self) -> u64 {
+        SEGMENT_BYTES.min(self.max_bytes / 16)
+    }
+
+    /// Writes the batches, or drops and counts what cannot be written.
     pub(super) fn append(&mut self, batches: &[Batch]) {
         let rows: usize = batches.iter().map(|b| b.entries.len()).sum();
         if let State::Failing { retry_at } = self.state
@@ -139,20 +174,85 @@ impl Store {
             self.change(State::Full, "");
             return;
         }
-        match self.insert(today, batches) {
-            Ok(written) => {
-                self.counters.written.fetch_add(written as u64, Ordering::Relaxed);
-                self.count_dropped(rows - written);
-                self.change(State::Writing, "");
-            }
+        let (written, done) = self.write(today, batches);
+        self.counters.written.fetch_add(written as u64, Ordering::Relaxed);
+        self.count_dropped(rows - written.min(rows));
+        match done {
+            Ok(()) => self.change(State::Writing, ""),
             Err(error) => {
+                // What is in the files is read back when they are opened again.
                 self.open = None;
-                self.count_dropped(rows);
                 let retry_at = self.clock.elapsed() + RETRY_AFTER;
                 self.change(State::Failing { retry_at }, &error.to_string());
+                let _measured_at_the_next_upkeep = self.remeasure();
             }
         }
-        self.measure(today);
+        self.measure();
+    }
+
+    /// How many rows were written, also when the rest could not be.
+    fn write(&mut self, today: Date, batches: &[Batch]) -> (usize, Result<(), Error>) {
+        if let Err(error) = self.ready(today) {
+            return (0, Err(error));
+        }
+        let now = self.clock.wall_us();
+        let Some(Open { active, .. }) = &mut self.open else { return (0, Ok(())) };
+        let before = active.committed;
+        let appended = batches.iter().try_for_each(|batch| active.append(batch, now, &mut self.last_id));
+        let saved = appended.and_then(|()| active.save());
+        let written = (active.committed - before) as usize;
+        let full = active.is_full();
+        let sealed = saved.and_then(|()| if full { self.next_segment(today) } else { Ok(()) });
+        (written, sealed)
+    }
+
+    /// Opens what is to be written to, and ends the day before.
+    fn ready(&mut self, today: Date) -> Result<(), Error> {
+        if self.open.as_ref().is_some_and(|open| open.day != today) {
+            self.end_segment()?;
+        }
+        if self.open.is_none() {
+            self.open = Some(self.opened(today)?);
+        }
+        Ok(())
+    }
+
+    fn next_segment(&mut self, today: Date) -> Result<(), Error> {
+        self.end_segment()?;
+        self.open = Some(self.opened(today)?);
+        Ok(())
+    }
+
+    /// Seals the running segment. On failure its files stay as they are, to be read back at the next opening.
+    pub(super) fn end_segment(&mut self) -> Result<(), Error> {
+        if let Some(Open { active, .. }) = self.open.take() {
+            self.closed_bytes += active.seal()?;
+        }
+        Ok(())
+    }
+
+    /// Hands rows to the disk when it is time to; while some wait for it, how long they may still do.
+    pub(super) fn sync(&mut self) -> Option<Duration> {
+        let open = self.open.as_mut().filter(|open| open.active.unsynced)?;
+        let now = self.clock.elapsed();
+        if now < self.sync_at {
+            return Some(self.sync_at - now);
+        }
+        self.sync_at = now + SYNC_EVERY;
+        if let Err(error) = open.active.sync() {
+            self.open = None;
+            self.change(State::Failing { retry_at: now + RETRY_AFTER }, &error.to_string());
+        }
+        None
+    }
+
+    /// Packs the newest rows and hands everything to the disk, at the end.
+    pub(super) fn close(mut self) {
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.active.close()
+        {
+            tracing::warn!(%error, "the history's last rows may not be on the disk");
+        }
     }
 
     /// Does the upkeep when it is due: at a change of day and every [`UPKEEP_EVERY`].
@@ -162,77 +262,8 @@ impl Store {
             if let Err(error) = self.upkeep(today) {
                 tracing::warn!(%error, dir = %self.dir.display(), "old days of the history could not be removed");
             }
-            self.measure(today);
+            self.measure();
         }
-    }
-
-    fn upkeep(&mut self, today: Date) -> io::Result<()> {
-        self.upkeep_day = Some(today);
-        self.upkeep_at = self.clock.elapsed() + UPKEEP_EVERY;
-        let gone = |open: &Open| open.day != today || !day::file(&self.dir, open.day).exists();
-        if self.open.as_ref().is_some_and(gone) {
-            // Closing carries the write-ahead log over; a deleted file would swallow rows that nobody can find.
-            self.open = None;
-        }
-        for day in day::list(&self.dir)? {
-            // The running day counts as one of the days kept, so that nothing grows older than `days`.
-            if (today - day).get_days() >= i32::try_from(self.days).unwrap_or(i32::MAX) {
-                day::remove(&self.dir, day)?;
-            }
-        }
-        self.closed_bytes = self.other_days(today)?.iter().map(|d| day::bytes(&self.dir, *d)).sum();
-        Ok(())
-    }
-
-    fn other_days(&self, today: Date) -> io::Result<Vec<Date>> {
-        Ok(day::list(&self.dir)?.into_iter().filter(|d| *d != today).collect())
-    }
-
-    /// Makes the history weigh less than its bound, by dropping the oldest days; false if the running day alone is
-    /// too heavy.
-    fn make_room(&mut self, today: Date) -> bool {
-        while self.weight(today) >= self.max_bytes {
-            let oldest = self.other_days(today).ok().and_then(|days| days.first().copied());
-            let Some(oldest) = oldest else { return self.fold_log(today) };
-            let freed = day::bytes(&self.dir, oldest);
-            if day::remove(&self.dir, oldest).is_err() {
-                return false;
-            }
-            self.closed_bytes = self.closed_bytes.saturating_sub(freed);
-        }
-        true
-    }
-
-    /// Carries the write-ahead log over and empties it: it may be what weighs too much.
-    fn fold_log(&mut self, today: Date) -> bool {
-        if let Some(open) = &self.open {
-            let _refused_while_read = open.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        }
-        self.closed_bytes = 0;
-        self.weight(today) < self.max_bytes
-    }
-
-    fn weight(&self, today: Date) -> u64 {
-        self.closed_bytes + day::bytes(&self.dir, today)
-    }
-
-    fn measure(&self, today: Date) {
-        self.counters.bytes.store(self.weight(today), Ordering::Relaxed);
-    }
-
-    /// The rows committed: all but those whose line is not text.
-    fn insert(&mut self, today: Date, batches: &[Batch]) -> Result<usize, Error> {
-        let file = day::file(&self.dir, today);
-        if self.open.as_ref().is_none_or(|open| open.day != today) {
-            make_dir(&self.dir)?;
-            self.open = Some(Open::new(&self.dir, today)?);
-        }
-        let Some(open) = &mut self.open else { return Ok(0) };
-        let now = self.clock.wall_us();
-        let (written, last_id) =
-            insert_all(open, batches, now, self.last_id).map_err(|source| Error::Database { file, source })?;
-        self.last_id = last_id;
-        Ok(written)
     }
 
     pub(super) fn count_dropped(&self, rows: usize) {
@@ -249,7 +280,7 @@ impl Store {
             (_, State::Full) => tracing::warn!(
                 %dir,
                 max_bytes = self.max_bytes,
-                "the running day fills the history's space; rows are dropped until there is room"
+                "nothing is left to remove and the history's space is used up; rows are dropped until there is room"
             ),
             (_, State::Failing { .. }) => {
                 tracing::error!(%dir, error, "the history cannot be written; rows are dropped until it can");
@@ -259,59 +290,16 @@ impl Store {
     }
 }
 
-fn make_dir(dir: &Path) -> Result<(), Error> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| Error::Io { path: dir.to_owned(), source })
-}
-
-fn insert_all(open: &mut Open, batches: &[Batch], now: i64, last_id: i64) -> rusqlite::Result<(usize, i64)> {
-    // A failure drops the connection, and the buckets with it: they are not rolled back.
-    open.db.execute_batch("BEGIN IMMEDIATE")?;
-    let in_file: Option<i64> = open.db.query_row("SELECT max(id) FROM records", [], |row| row.get(0))?;
-    let mut id = last_id.max(in_file.unwrap_or(0));
-    let mut written = 0;
-    let mut statement = open.db.prepare_cached(INSERT)?;
-    for batch in batches {
-        for entry in &batch.entries {
-            let line = batch.lines.get(entry.line.clone()).and_then(|l| std::str::from_utf8(l).ok());
-            let Some(json) = line else { continue };
-            // Never below the start: `since` relies on it even when the wall clock was set back in between.
-            id = (id + 1).max(now).max(entry.ts_us);
-            insert_one(&mut statement, id, open.buckets.next(), entry, json)?;
-            written += 1;
-        }
+/// Keeps a second writer out: two would overwrite each other.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join(day::LOCK);
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    let file = opened.map_err(|e| Error::io(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(Error::io(&path, source)),
     }
-    open.db.execute_batch("COMMIT")?;
-    Ok((written, id))
-}
-
-fn insert_one(
-    statement: &mut rusqlite::Statement<'_>,
-    id: i64,
-    bucket: i64,
-    entry: &Entry,
-    json: &str,
-) -> rusqlite::Result<usize> {
-    let record = &entry.record;
-    let correlation_id = record.correlation_id.as_str();
-    statement.execute(params![
-        id,
-        entry.ts_us,
-        entry.head_us,
-        record.upstream_ms.map(|ms| (ms * 1000.0) as i64),
-        record.status_code,
-        record.inner_status,
-        &*record.outcome,
-        record.error_kind.as_deref(),
-        &*record.kind,
-        &*record.integration,
-        &*record.upstream,
-        &*record.method,
-        &*record.endpoint,
-        schema::lookup_key(bucket, correlation_id),
-        correlation_id,
-        json,
-    ])
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) fn batch(records: impl IntoIterator<Item = (i64, Record)>) -> Batch {
         let start = lines.len();
         serde_json::to_writer(&mut lines, &record).expect("records serialise");
         let head_us = record.upstream_ms.map(|ms| ts_us + (ms * 1000.0) as i64);
-        entries.push(Entry { ts_us, head_us, line: start..lines.len(), record });
+        entries.push(Entry::of(&record, ts_us, head_us, start..lines.len()));
         lines.push(b'\n');
     }
     Batch { lines: Arc::new(lines), entries }

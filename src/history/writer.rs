@@ -12,16 +12,16 @@ use std::time::Duration;
 /// Bytes that batches may hold while they wait: a few seconds at full load on a stalled disk.
 const QUEUE_BYTES: usize = 32 << 20;
 
-/// What an entry is taken to weigh beside its line: its struct and the strings of its record.
-const ENTRY_BYTES: usize = size_of::<Entry>() + 256;
+/// Rows after which waiting batches are no longer written together: beyond it a row gets no cheaper.
+const GROUP_ROWS: usize = 2_000;
 
-/// Rows after which waiting batches are no longer put into the same transaction: beyond it a row gets no cheaper, and
-/// the pages it changes outgrow the page cache.
-const TRANSACTION_ROWS: usize = 2_000;
+/// Bytes after which they are not either: the history's bound is looked at before a group, so one may go beyond it by
+/// so much.
+const GROUP_BYTES: usize = 4 << 20;
 
-/// Bytes after which they are not either: the history's bound is looked at before a transaction, so one may go beyond
-/// it by so much, twice over while the write-ahead log holds it too.
-const TRANSACTION_BYTES: usize = 4 << 20;
+/// Rest after a group, like the recorder's: what arrives meanwhile is written together, without a wake-up for each batch.
+/// Adds so much to the delay of `vigie log -f`, and to what a kill finds in no file yet.
+const REST: Duration = Duration::from_millis(25);
 
 enum Message {
     Append(Batch, usize),
@@ -55,7 +55,7 @@ impl History {
     /// Opens the history and starts its thread, which ends at [`History::shutdown`] or with the last handle.
     ///
     /// # Errors
-    /// When the directory cannot be made or today's file cannot be used (a newer schema, no permission). Later
+    /// When the running segment was written by a newer version, or no thread can be started. Later
     /// failures never show here: they are counted, logged once, and overcome when the disk is well again.
     pub fn open(config: &Config, clock: Clock, counters: Counters) -> Result<(Self, JoinHandle<()>), Error> {
         let store = Store::open(config, clock, counters.clone())?;
@@ -75,7 +75,7 @@ impl History {
     /// [`Dropped`], already counted, when the queue is full or the writer has stopped.
     pub fn try_append(&self, batch: Batch) -> Result<(), Dropped> {
         let rows = batch.entries.len() as u64;
-        let bytes = batch.lines.len() + batch.entries.len() * ENTRY_BYTES;
+        let bytes = batch.lines.len() + batch.entries.len() * size_of::<Entry>();
         let waiting = self.queued.fetch_add(bytes, Ordering::Relaxed);
         // A batch larger than the whole bound still gets in when nothing waits: its memory is there anyway.
         let fits = waiting == 0 || waiting + bytes <= QUEUE_BYTES;
@@ -92,7 +92,7 @@ impl History {
         self.ask(Message::Flush, deadline)
     }
 
-    /// Writes what is queued, closes the file and ends the thread; false if that took longer.
+    /// Writes what is queued, hands it to the disk and ends the thread; false if that took longer.
     pub fn shutdown(&self, deadline: Duration) -> bool {
         self.ask(Message::Stop, deadline)
     }
@@ -110,22 +110,23 @@ impl History {
 
 fn write_all(mut store: Store, inbox: Receiver<Message>, queued: &AtomicUsize) {
     loop {
-        let mut next = match inbox.recv_timeout(UPKEEP_EVERY) {
+        let wait = store.sync().map_or(UPKEEP_EVERY, |left| left.min(UPKEEP_EVERY));
+        let mut next = match inbox.recv_timeout(wait) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => {
                 store.tend();
                 continue;
             }
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => return store.close(),
         };
         let mut batches = Vec::new();
-        let (mut rows, mut bytes) = (0, 0);
+        let (mut rows, mut bytes, mut full) = (0, 0, false);
         while let Some(Message::Append(batch, weight)) = next {
             rows += batch.entries.len();
             bytes += weight;
             batches.push(batch);
-            let goes_on = rows < TRANSACTION_ROWS && bytes < TRANSACTION_BYTES;
-            next = if goes_on { inbox.try_recv().ok() } else { None };
+            full = rows >= GROUP_ROWS || bytes >= GROUP_BYTES;
+            next = if full { None } else { inbox.try_recv().ok() };
         }
         if !batches.is_empty() {
             store.append(&batches);
@@ -138,10 +139,12 @@ fn write_all(mut store: Store, inbox: Receiver<Message>, queued: &AtomicUsize) {
             }
             Some(Message::Stop(done)) => {
                 store.count_dropped(inbox.try_iter().map(|late| late.rows()).sum());
-                drop((store, inbox));
+                store.close();
+                drop(inbox);
                 let _asker_gone = done.try_send(());
                 return;
             }
+            None if !full => std::thread::park_timeout(REST),
             Some(Message::Append(..)) | None => {}
         }
     }

@@ -86,7 +86,7 @@ impl Recorder {
             }
             if self.outputs.history.is_some() {
                 let head_us = self.head_us(&exchange);
-                entries.push(history::Entry { ts_us: exchange.started_us, head_us, line, record });
+                entries.push(history::Entry::of(&record, exchange.started_us, head_us, line));
             }
             if lines.len() >= SHIP_BYTES {
                 let lines = std::mem::take(&mut lines);

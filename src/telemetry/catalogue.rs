@@ -73,6 +73,8 @@ catalogue! {
         "1 when the last loading of the configuration succeeded, else 0.");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
+    HISTORY_EVICTED = counter("vigie_history_evicted_total", [],
+        "Records removed from the history before their days were over, because all days together reached `history.max_size`.");
     HTTP2_CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
         "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],

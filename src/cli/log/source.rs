@@ -62,6 +62,12 @@ impl Source {
             )
         })?;
         output::complain(&format!("{reason}; reading {}", dir.display()));
+        let unread = reader.unread_days();
+        if let (Some(first), Some(last)) = (unread.first(), unread.last()) {
+            output::complain(&format!(
+                "{first} to {last}: days that an earlier Vigie wrote as .sqlite are not searched"
+            ));
+        }
         Ok(Self::Files(reader))
     }
 

@@ -88,13 +88,13 @@ fn is(code: anyhow::Result<ExitCode>, expected: u8) {
 #[tokio::test]
 async fn the_agent_is_asked_with_the_filter_and_the_token_and_answers_oldest_last() {
     let admin = agent(|query, headers| {
-        assert_eq!(query, "route=%2Fapi%2F*&outcome=%21ok&limit=2");
+        assert_eq!(query, "route=%2Fapi%2F*&outcome=%21ok&vendor_request_id=v-1&limit=2");
         assert_eq!(headers["authorization"], "Bearer s3cret");
         (StatusCode::OK, [("x-vigie-cursor", "9".into())], "{\"n\":2}\n{\"n\":1}\n".into())
     })
     .await;
     let arguments = ["--admin", &admin, "--token", "s3cret", "--last", "2", "--route", "/api/*", "--outcome", "!ok"];
-    let (code, read) = log(&arguments, 99).await;
+    let (code, read) = log(&[&arguments[..], &["--vendor-request-id", "v-1"]].concat(), 99).await;
     is(code, 0);
     assert_eq!(read, "{\"n\":1}\n{\"n\":2}\n");
 }
@@ -140,7 +140,7 @@ async fn without_an_agent_the_data_directory_is_read() {
     for id in ["a", "b", "c"] {
         let json = json_line(id);
         let record: Record = serde_json::from_str(&json).unwrap();
-        let entry = Entry { ts_us: Clock::system().wall_us(), head_us: None, line: 0..json.len(), record };
+        let entry = Entry::of(&record, Clock::system().wall_us(), None, 0..json.len());
         history.try_append(Batch { lines: Arc::new(json.into_bytes()), entries: vec![entry] }).unwrap();
     }
     assert!(history.shutdown(LONG));

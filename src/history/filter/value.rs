@@ -88,6 +88,16 @@ pub(super) fn text(given: &str) -> Result<String, String> {
     }
 }
 
+/// A W3C trace id, in lower case as records have it.
+pub(super) fn trace_id(given: &str) -> Result<String, String> {
+    let right = given.len() == 32 && given.bytes().all(|b| b.is_ascii_hexdigit());
+    if right {
+        Ok(given.to_ascii_lowercase())
+    } else {
+        Err(format!("`{}` is no trace id; it has 32 hex digits", shown(given)))
+    }
+}
+
 /// Text in which `*` stands for any characters.
 pub(super) fn pattern(given: &str) -> Result<String, String> {
     if given.matches('*').count() > MAX_STARS {

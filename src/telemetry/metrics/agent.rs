@@ -141,6 +141,7 @@ pub struct AgentMetrics {
     log_files_removed_early: AtomicU64,
     spans: [AtomicU64; SpanResult::ALL.len()],
     history_bytes: AtomicU64,
+    history_evicted: AtomicU64,
     unknown_callers: AtomicU64,
     handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
     connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
@@ -159,6 +160,7 @@ impl AgentMetrics {
             log_files_removed_early: AtomicU64::new(0),
             spans: Default::default(),
             history_bytes: AtomicU64::new(0),
+            history_evicted: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
             handshake_failures: Default::default(),
             connections_cut: Default::default(),
@@ -196,6 +198,11 @@ impl AgentMetrics {
     /// Sets the history's size on disk.
     pub fn set_history_bytes(&self, bytes: u64) {
         self.history_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts records that left the history before their days were over.
+    pub fn history_evicted(&self, records: u64) {
+        self.history_evicted.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Sets how many unknown credential fingerprints are listed.
@@ -245,6 +252,7 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),
         single(&catalogue::HISTORY_BYTES, load(&agent.history_bytes)),
+        single(&catalogue::HISTORY_EVICTED, load(&agent.history_evicted)),
         single(&catalogue::UNKNOWN_CALLERS, load(&agent.unknown_callers)),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, f64::from(u8::from(agent.reload_ok.load(Ordering::Relaxed)))),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESS, unix_seconds(agent.reload_us.load(Ordering::Relaxed))),

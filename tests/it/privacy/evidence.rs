@@ -84,11 +84,11 @@ impl Evidence {
             assert!(output.status.success() && output.stdout.len() > 10_000, "vigie log: {output:?}");
             self.0.push((format!("vigie log --output {format}"), [output.stdout, output.stderr].concat()));
         }
-        // While it runs, the history's rows stand in the write-ahead log.
+        // While it runs, the history's newest rows stand in its tail.
         self.files(agent.home().path());
         let said = agent.output();
         assert!(said.contains(r#""level":"TRACE""#) && said.contains("h2::"), "its own log is not at its finest");
-        assert!(self.0.iter().any(|(name, _)| name.ends_with("-wal")), "no write-ahead log was read");
+        assert!(self.0.iter().any(|(name, _)| name.ends_with(".tail")), "the history's newest rows were not read");
     }
 
     /// Every file below `home` but the configuration, which the agent does not write: output, log, history, addresses.
@@ -99,8 +99,10 @@ impl Evidence {
             } else if !entry.ends_with("vigie.yaml")
                 && let Ok(bytes) = std::fs::read(&entry)
             {
-                // One that went away in between (a write-ahead log) holds nothing any more.
-                self.0.push((entry.display().to_string(), bytes));
+                // One that went away in between (the history's tail) holds nothing any more.
+                let name = entry.display().to_string();
+                self.0.extend(unpacked(&bytes).into_iter().map(|text| (format!("{name} (unpacked)"), text)));
+                self.0.push((name, bytes));
             }
         }
     }
@@ -112,9 +114,19 @@ impl Evidence {
 
     /// Fails with every leak, if there is any; and if a source is missing, for then nothing was proven.
     pub fn assert_clean(&self) {
-        for source in
-            ["output", "exchanges.log", ".sqlite", "addresses.json", "spans", "callers", "table", "OpenMetrics"]
-        {
+        for source in [
+            "output",
+            "exchanges.log",
+            ".open",
+            ".open (unpacked)",
+            ".idx",
+            ".tail",
+            "addresses.json",
+            "spans",
+            "callers",
+            "table",
+            "OpenMetrics",
+        ] {
             let bytes: usize = self.0.iter().filter(|(name, _)| name.contains(source)).map(|(_, b)| b.len()).sum();
             assert!(bytes > 50, "{source} was not looked at");
         }
@@ -122,6 +134,30 @@ impl Evidence {
             self.0.iter().flat_map(|(name, b)| leaks(b).into_iter().map(move |l| format!("{name}: {l}"))).collect();
         assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
     }
+}
+
+/// Every zstd frame in a file, unpacked: what is compressed shows nothing of what it holds.
+fn unpacked(bytes: &[u8]) -> Vec<Vec<u8>> {
+    const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    let mut found = Vec::new();
+    for at in memchr::memmem::find_iter(bytes, &MAGIC) {
+        let mut text = Vec::new();
+        let frame = zstd::Decoder::with_buffer(&bytes[at..]).map(zstd::Decoder::single_frame);
+        // Up to where it is whole: one that is still being written, or bytes that only look like one, give the rest.
+        let _ = frame.and_then(|mut frame| std::io::Read::read_to_end(&mut frame, &mut text));
+        found.push(text);
+    }
+    found
+}
+
+#[test]
+fn a_leak_in_a_compressed_file_is_found() {
+    let line = format!("{{\"response\":\"{}\"}}\n", super::plants::MAIL).repeat(50);
+    let frame = zstd::bulk::compress(line.as_bytes(), 1).expect("a frame");
+    let file = [&[7; 40][..], &frame, &[9; 40], &frame].concat();
+    let texts = unpacked(&file);
+    assert_eq!(texts.len(), 2);
+    assert!(texts.iter().all(|text| !leaks(text).is_empty()));
 }
 
 async fn open_metrics(agent: &TestAgent) -> Vec<u8> {
