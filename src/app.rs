@@ -82,10 +82,9 @@ impl App {
             LogSinks::start(&config.telemetry.log, clock.clone()).context("the exchange log cannot be started")?;
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
-        let runtime = tokio::runtime::Handle::current();
-        let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
-        let peers = Peers::new(listener, &config.upstreams);
-        let spans = Spans::start(&config.telemetry.traces, peers, Arc::clone(&metrics), runtime)?;
+        let peers = peers(&config);
+        let spans =
+            Spans::start(&config.telemetry.traces, peers, Arc::clone(&metrics), tokio::runtime::Handle::current())?;
 
         let recorder = Recorder {
             queue: queue.clone(),
@@ -116,7 +115,9 @@ impl App {
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
+        let access = admin::Access::start(&config.admin, &config.data_dir, masker, &clock, &metrics)?;
         let state = Arc::new(admin::State {
+            access,
             config: config.admin.clone(),
             metrics,
             recorder: queue.clone(),
@@ -207,6 +208,12 @@ fn survive_file_size_limit() {
     }
 }
 
+/// The ends that spans name.
+fn peers(config: &Config) -> Peers {
+    let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
+    Peers::new(listener, &config.upstreams)
+}
+
 fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -233,7 +240,7 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
         workers: config.proxy.workers,
         clock: clock.clone(),
         version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("VIGIE_COMMIT").unwrap_or("unknown"),
+        commit: env!("VIGIE_COMMIT"),
     })
 }
 

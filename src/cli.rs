@@ -10,6 +10,7 @@ pub mod run;
 pub mod sandbox;
 pub mod schema;
 pub mod signals;
+pub mod token;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Schema(schema::Args),
     /// Searches the exchanges of the last days.
     Log(log::Args),
+    /// Makes a token for the read side, or the hash of one.
+    Token(token::Args),
     /// Asks a running agent whether it is alive (for container probes).
     Healthcheck(healthcheck::Args),
 }
@@ -67,6 +70,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Log(args) => log::run(args).await,
+            Command::Token(args) => token::run(&args),
             Command::Healthcheck(args) => healthcheck::run(&args).await,
         }
     });

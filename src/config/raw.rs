@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod sections;
-pub use sections::{Admin, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
+pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 /// Configuration of Vigie.
 #[derive(Deserialize, JsonSchema)]

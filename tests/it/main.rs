@@ -2,6 +2,7 @@
 //!
 //! Tests behind the feature `peers` need real programs beside Rust; `make test` installs them and says where they are.
 
+mod admin;
 mod catalogue;
 mod cli;
 #[cfg(feature = "peers")]

@@ -62,6 +62,34 @@ counted_set! {
     }
 }
 
+counted_set! {
+    /// Why the read side refused a call.
+    Refusal {
+        /// The `Host` is not the agent's.
+        Host = "host",
+        /// No token.
+        Missing = "missing",
+        /// A token that is nobody's.
+        Invalid = "invalid",
+        /// Too many of those from one address.
+        Limited = "limited",
+        /// The token's role does not allow it.
+        Role = "role",
+    }
+}
+
+counted_set! {
+    /// What became of an entry of the audit log.
+    AuditResult {
+        /// On disk.
+        Written = "written",
+        /// The same as one of the last minute.
+        Folded = "folded",
+        /// Not on disk, so what it was to tell of was not done.
+        Failed = "failed",
+    }
+}
+
 /// Counters and gauges of the recorder.
 #[derive(Default)]
 pub struct RecorderMetrics {
@@ -128,6 +156,9 @@ pub struct AgentMetrics {
     log_lines: [AtomicU64; LogSink::ALL.len()],
     log_write_errors: [AtomicU64; LogSink::ALL.len()],
     spans: [AtomicU64; SpanResult::ALL.len()],
+    refused: [AtomicU64; Refusal::ALL.len()],
+    audited: [AtomicU64; AuditResult::ALL.len()],
+    tokens_ok: AtomicBool,
     history_bytes: AtomicU64,
     unknown_callers: AtomicU64,
     reload_ok: AtomicBool,
@@ -143,6 +174,10 @@ impl AgentMetrics {
             log_lines: Default::default(),
             log_write_errors: Default::default(),
             spans: Default::default(),
+            refused: Default::default(),
+            audited: Default::default(),
+            // As the configuration: it was read, or there would be no metrics.
+            tokens_ok: AtomicBool::new(true),
             history_bytes: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
             // Metrics only exist once a configuration was loaded.
@@ -176,6 +211,21 @@ impl AgentMetrics {
         self.history_bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// Counts a call that the read side refused.
+    pub fn refused(&self, reason: Refusal) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an entry of the audit log.
+    pub fn audited(&self, result: AuditResult) {
+        self.audited[result as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes whether the tokens file could be read the last time it changed.
+    pub fn tokens_read(&self, ok: bool) {
+        self.tokens_ok.store(ok, Ordering::Relaxed);
+    }
+
     /// Sets how many unknown credential fingerprints are listed.
     pub fn set_unknown_callers(&self, count: u64) {
         self.unknown_callers.store(count, Ordering::Relaxed);
@@ -201,6 +251,9 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::LOG_LINES, sinks(), &agent.log_lines),
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
+        set(&catalogue::ADMIN_REFUSED, Refusal::ALL.iter().map(|reason| reason.as_str()), &agent.refused),
+        set(&catalogue::AUDIT_ENTRIES, AuditResult::ALL.iter().map(|result| result.as_str()), &agent.audited),
+        single(&catalogue::ADMIN_TOKENS_OK, f64::from(u8::from(agent.tokens_ok.load(Ordering::Relaxed)))),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),
