@@ -6,6 +6,7 @@ pub mod demo;
 pub mod healthcheck;
 pub mod log;
 pub mod output;
+pub mod pause;
 pub mod run;
 pub mod sandbox;
 pub mod schema;
@@ -45,6 +46,8 @@ enum Command {
     Log(log::Args),
     /// Makes a token for the read side, or the hash of one.
     Token(token::Args),
+    /// Does nothing for a while, for a container's preStop hook: the image has no shell.
+    Pause(pause::Args),
     /// Asks a running agent whether it is alive (for container probes).
     Healthcheck(healthcheck::Args),
 }
@@ -70,6 +73,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Log(args) => log::run(args).await,
+            Command::Pause(args) => pause::run(&args).await,
             Command::Token(args) => token::run(&args),
             Command::Healthcheck(args) => healthcheck::run(&args).await,
         }

@@ -14,6 +14,8 @@ mod demo;
 mod layering;
 #[cfg(feature = "peers")]
 mod otlp;
+#[cfg(feature = "peers")]
+mod packaging;
 mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;

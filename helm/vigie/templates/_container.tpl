@@ -45,7 +45,7 @@ livenessProbe:
 {{- if $linger }}
 lifecycle:
   preStop:
-    # The image has no shell and no sleep.
+    # The image has no shell to wait with.
     exec: {command: [/vigie, pause, {{ printf "%ds" $linger | quote }}]}
 {{- end }}
 resources:
