@@ -25,6 +25,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Router, middleware};
+use parking_lot::RwLock;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,6 +79,12 @@ impl Access {
         let audit = Audit::start(data_dir.join("audit"), clock.clone(), Arc::clone(metrics))?;
         Ok(Self { tokens: Tokens::of(config), throttle: Throttle::default(), audit, masker })
     }
+
+    /// Writes down that another configuration is in force. That it could not be written is counted and logged.
+    pub async fn config_reloaded(&self) {
+        let (actor, action) = (audit::Actor::agent(), audit::Action::ConfigReloaded);
+        let _ = self.audit.record(audit::Entry { actor, action, object: "configuration".to_owned() }).await;
+    }
 }
 
 /// What the read side reads.
@@ -99,7 +106,7 @@ pub struct State {
     /// What log and history count themselves.
     pub losses: Losses,
     /// Where the proxy listens.
-    pub proxy: Vec<SocketAddr>,
+    pub proxy: RwLock<Vec<SocketAddr>>,
     /// Data-path threads.
     pub workers: usize,
     /// Time.

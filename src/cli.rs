@@ -7,6 +7,7 @@ pub mod healthcheck;
 pub mod log;
 pub mod output;
 pub mod pause;
+mod reload;
 pub mod run;
 pub mod sandbox;
 pub mod schema;

@@ -3,10 +3,16 @@
 //! An [`Exchange`] is raw: it holds paths, headers and bodies as they crossed the wire. It is neither `Serialize` nor
 //! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
 
+mod agent_error;
+mod captured;
 pub mod record;
 pub mod redact;
 
-use http::{HeaderName, HeaderValue, Method, Uri};
+pub use agent_error::AgentError;
+pub use captured::{Headers, Target};
+
+use http::Method;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What started the exchange. Alert rules read `proxy` and `replay` unless they say otherwise.
@@ -125,114 +131,6 @@ impl Outcome {
     }
 }
 
-/// An answer that Vigie made itself, in place of the CRM's. Its word is sent as `x-vigie-error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AgentError {
-    /// The request is malformed or ambiguous.
-    BadRequest,
-    /// CONNECT or another form of target that a reverse proxy does not serve.
-    UnsupportedTarget,
-    /// `Host` is missing, doubled, malformed or contradicts the target.
-    BadHost,
-    /// No upstream answers for this path.
-    NoUpstream,
-    /// The caller's token is missing or unknown where one is required.
-    CallerUnauthenticated,
-    /// The upstream's name did not resolve.
-    Dns,
-    /// The upstream refused or dropped the connection.
-    Connect,
-    /// The connection was not made in time.
-    ConnectTimeout,
-    /// The TLS handshake failed.
-    Tls,
-    /// No answer head in time.
-    HeadTimeout,
-    /// The answer's body stood still for too long.
-    IdleTimeout,
-    /// The caller's body stood still for too long.
-    UploadTimeout,
-    /// The upstream closed or reset the connection before the answer was complete.
-    UpstreamClosed,
-    /// The upstream's answer is not valid HTTP.
-    BadAnswer,
-    /// Vigie failed in a way it should not have.
-    Internal,
-}
-
-impl AgentError {
-    /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 15] = [
-        Self::BadRequest,
-        Self::UnsupportedTarget,
-        Self::BadHost,
-        Self::NoUpstream,
-        Self::CallerUnauthenticated,
-        Self::Dns,
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::Tls,
-        Self::HeadTimeout,
-        Self::IdleTimeout,
-        Self::UploadTimeout,
-        Self::UpstreamClosed,
-        Self::BadAnswer,
-        Self::Internal,
-    ];
-
-    /// The word sent as `x-vigie-error` and logged as `error_kind`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BadRequest => "bad_request",
-            Self::UnsupportedTarget => "unsupported_target",
-            Self::BadHost => "bad_host",
-            Self::NoUpstream => "no_upstream",
-            Self::CallerUnauthenticated => "caller_unauthenticated",
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Tls => "tls",
-            Self::HeadTimeout => "head_timeout",
-            Self::IdleTimeout => "idle_timeout",
-            Self::UploadTimeout => "upload_timeout",
-            Self::UpstreamClosed => "upstream_closed",
-            Self::BadAnswer => "bad_answer",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// No connection was made, so no request was on the wire: the vendor has seen nothing.
-    pub fn prevents_sending(self) -> bool {
-        matches!(self, Self::Dns | Self::Connect | Self::ConnectTimeout | Self::Tls)
-    }
-
-    /// The status of the answer that Vigie makes for it.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::BadRequest | Self::BadHost => 400,
-            Self::UnsupportedTarget => 405,
-            Self::NoUpstream => 404,
-            Self::CallerUnauthenticated => 401,
-            Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => 502,
-            Self::ConnectTimeout | Self::HeadTimeout => 504,
-            Self::IdleTimeout => 504,
-            Self::UploadTimeout => 408,
-            Self::Internal => 500,
-        }
-    }
-
-    /// The outcome of an exchange that ended with this error.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => Outcome::Network,
-            Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout => Outcome::Timeout,
-            // The caller stopped sending: neither the vendor nor Vigie is to blame.
-            Self::UploadTimeout => Outcome::ClientClosed,
-            _ => Outcome::AgentError,
-        }
-    }
-}
-
 /// Where an exchange belongs: the labels its metrics carry. Made once per (integration, upstream, route) and shared.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Place {
@@ -263,7 +161,7 @@ pub struct CapturedBody {
 #[derive(Default, Clone)]
 pub struct Message {
     /// Only the headers that the profile and the masking allow-list name.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Headers,
     /// Bytes of the body as sent, whether copied or not.
     pub body_bytes: u64,
     /// The bounded copy.
@@ -273,7 +171,7 @@ pub struct Message {
 impl Message {
     /// The first value of a captured header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok())
+        self.headers.get(name)
     }
 }
 
@@ -342,7 +240,9 @@ pub struct Exchange {
     /// The request's method.
     pub method: Method,
     /// The request's target as forwarded (path and query, raw).
-    pub target: Uri,
+    pub target: Target,
+    /// Number of the route in the upstream's profile, if it is one of its own.
+    pub route: Option<u16>,
     /// The status the caller got; 0 when it left before one was sent.
     pub status: u16,
     /// Set when the caller's answer was made by Vigie, or the CRM's broke off.
@@ -362,7 +262,7 @@ pub struct Exchange {
     /// Trace context.
     pub trace: Trace,
     /// Requests on the wire, oldest first; empty when Vigie refused before sending.
-    pub attempts: Vec<Attempt>,
+    pub attempts: SmallVec<[Attempt; 1]>,
     /// Keyed hash of the credential sent, so that unknown callers can be listed and named.
     pub fingerprint: Option<u64>,
 }
@@ -377,12 +277,5 @@ mod tests {
             assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
         }
         assert_eq!(Outcome::parse("success"), None);
-    }
-
-    #[test]
-    fn only_transport_failures_blame_the_network() {
-        assert_eq!(AgentError::Dns.outcome(), Outcome::Network);
-        assert_eq!(AgentError::HeadTimeout.outcome(), Outcome::Timeout);
-        assert_eq!(AgentError::BadHost.outcome(), Outcome::AgentError);
     }
 }

@@ -36,7 +36,7 @@ fn state_in(dir: &std::path::Path, tokens: &[&str]) -> State {
         callers: Arc::default(),
         history_dir: None,
         losses: Losses::default(),
-        proxy: Vec::new(),
+        proxy: RwLock::default(),
         workers: 1,
         clock,
         ready: AtomicBool::new(true),

@@ -87,6 +87,13 @@ impl Tee {
         CapturedBody { truncated, complete: self.ended.get().is_some(), bytes }
     }
 
+    /// The whole body, if it has ended and was copied whole.
+    pub fn whole(&self) -> Option<Bytes> {
+        let copy = self.copy.borrow();
+        let whole = self.ended.get().is_some() && self.bytes.get() == copy.len() as u64;
+        whole.then(|| Bytes::copy_from_slice(&copy))
+    }
+
     fn on_frame(&self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>, at_end: bool) {
         match frame {
             Some(Ok(frame)) => {
@@ -121,6 +128,8 @@ pub enum RequestBody {
     Empty,
     /// Streams from the caller.
     Stream(Incoming, Rc<Tee>),
+    /// The copy of one that was streamed before.
+    Kept(Option<Bytes>),
 }
 
 impl Body for RequestBody {
@@ -128,7 +137,11 @@ impl Body for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Stream(body, tee) = self.get_mut() else { return Poll::Ready(None) };
+        let (body, tee) = match self.get_mut() {
+            Self::Stream(body, tee) => (body, tee),
+            Self::Kept(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Empty => return Poll::Ready(None),
+        };
         let polled = Pin::new(&mut *body).poll_frame(cx);
         tee.starved.set(polled.is_pending());
         let frame = ready!(polled);
@@ -141,6 +154,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Stream(body, _) => body.is_end_stream(),
+            Self::Kept(bytes) => bytes.is_none(),
         }
     }
 
@@ -148,6 +162,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Stream(body, _) => body.size_hint(),
+            Self::Kept(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::body::{AFTERLIFE, Tee};
 use super::worker::Worker;
+use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
 use crate::telemetry::metrics::{AttemptEnd, PathShard};
 use std::cell::Cell;
@@ -88,6 +89,17 @@ impl Flight {
         self.exchange().head_at_us = at.as_micros() as u64;
         self.count(&attempt, at);
         self.exchange().attempts.push(attempt);
+    }
+
+    /// Notes that the upstream refused an attempt unseen, and makes `request` the next one's.
+    pub fn send_again<B>(&mut self, attempt: &mut Attempt, mut request: http::Request<B>) -> http::Request<B> {
+        attempt.error = Some(AgentError::StreamRefused);
+        self.unanswered(attempt.clone());
+        let span = self.worker.ids.next();
+        let trace = context::traceparent(&self.exchange().trace, span);
+        request.headers_mut().insert(headers::TRACEPARENT, trace);
+        *attempt = Attempt { span, error: None, connect: None, ..attempt.clone() };
+        request
     }
 
     fn count(&self, attempt: &Attempt, at: Duration) {

@@ -5,11 +5,13 @@ use super::flight::{Flight, micros};
 use super::headers::{self, Caller};
 use super::pool::{Lease, Pool};
 use super::worker::Worker;
-use super::{context, reply, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Kind, Message};
+use super::{context, reply, retry, router, server_timing, target};
+use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
+use http::header::TE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -65,13 +67,13 @@ fn open(
         let target = target.ok_or(AgentError::BadRequest)?;
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
     });
-    let (place, shard) = match &checked {
+    let (route, (place, shard)) = match &checked {
         Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
-        Err(_) => worker.nowhere(),
+        Err(_) => (None, worker.nowhere()),
     };
     let request_headers = match &checked {
         Ok((upstream, ..)) => headers::capture(&parts.headers, shared.upstreams[*upstream].profile().request_headers()),
-        Err(_) => Vec::new(),
+        Err(_) => Headers::default(),
     };
     let mut exchange = Box::new(Exchange {
         place,
@@ -80,7 +82,8 @@ fn open(
         started_us,
         head_at_us: 0,
         method: parts.method.clone(),
-        target: Uri::default(),
+        target: Target::default(),
+        route,
         status: 0,
         error: None,
         client_closed: false,
@@ -90,13 +93,13 @@ fn open(
         response: Message::default(),
         correlation_id,
         trace,
-        attempts: Vec::new(),
+        attempts: SmallVec::new(),
         fingerprint: None,
     });
     match checked {
         Ok((upstream, _, strip, fingerprint, target)) => {
             exchange.fingerprint = fingerprint;
-            exchange.target = Uri::from(target.clone());
+            exchange.target = Target::from(&target);
             if let Some(name) = strip {
                 parts.headers.remove(name);
             }
@@ -169,7 +172,11 @@ async fn forward(
 /// Rewrites the request's headers for the next hop.
 fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, host: &HeaderValue, span: u64) {
     let headers = &mut parts.headers;
+    let trailers = headers::takes_trailers(headers, parts.version);
     headers::strip_hop_by_hop(headers);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     headers.remove(router::TOKEN_HEADER);
     headers::announce(headers, caller, host, parts.version);
     let exchange = flight.exchange();
@@ -189,7 +196,8 @@ fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
 }
 
 /// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
-/// a byte was written is replaced once: the upstream cannot have seen the request.
+/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
+/// once more as an attempt of its own.
 async fn send(
     pool: &Rc<Pool>,
     mut request: Request<RequestBody>,
@@ -199,7 +207,7 @@ async fn send(
     flight: &mut Flight,
     started: Instant,
 ) -> Result<(Response<Incoming>, Lease, Instant), AgentError> {
-    let mut fresh = false;
+    let (mut fresh, mut again) = (false, false);
     loop {
         let mut lease = match pool.lease(fresh).await {
             Ok(lease) => lease,
@@ -213,6 +221,7 @@ async fn send(
         attempt.connect = lease.connect;
         attempt.http_version = lease.http_version();
         flight.on_wire(Some(attempt.clone()));
+        let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
         let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
         let head_at = Instant::now();
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
@@ -227,6 +236,11 @@ async fn send(
                     fresh = true;
                     flight.on_wire(None);
                 }
+                None if retry::was_refused(failure.error()) => {
+                    let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
+                    request = flight.send_again(attempt, next);
+                    again = true;
+                }
                 _ => return Err(blame(failure.error())),
             },
         }
@@ -234,7 +248,10 @@ async fn send(
 }
 
 fn blame(error: &hyper::Error) -> AgentError {
-    if error.is_parse() { AgentError::BadAnswer } else { AgentError::UpstreamClosed }
+    if error.is_parse() {
+        return AgentError::BadAnswer;
+    }
+    crate::tls::alert_after_handshake(error).unwrap_or(AgentError::UpstreamClosed)
 }
 
 /// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.

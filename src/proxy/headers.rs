@@ -1,8 +1,7 @@
 //! Headers on their way through: hop-by-hop ones go (RFC 9110 section 7.6.1), the proxy's own are added.
 
-use http::header::{
-    CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use crate::exchange::Headers;
+use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use std::net::IpAddr;
 
@@ -22,20 +21,12 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 vigie");
+const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const HOP_BY_HOP: [HeaderName; 8] =
+    [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
 /// Names that a `Connection` header must not be able to remove: end-to-end semantics and Vigie's own.
 const PROTECTED: [&str; 10] = [
@@ -78,6 +69,16 @@ fn may_be_in(lengths: u64, name: &HeaderName) -> bool {
     lengths & length_bit(name.as_str().len()) != 0
 }
 
+/// True when the sender takes trailers. `TE` speaks of its own connection, which HTTP/1.1 has it say beside
+/// (RFC 9110 section 10.1.4), so it is said anew on the next.
+pub fn takes_trailers(headers: &HeaderMap, version: Version) -> bool {
+    let lists = |name, word: &[u8]| {
+        let words = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+        words.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(word))
+    };
+    headers.contains_key(TE) && lists(TE, b"trailers") && (version == Version::HTTP_2 || lists(CONNECTION, b"te"))
+}
+
 fn strip_listed(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -113,7 +114,14 @@ impl Caller {
 /// Adds `Via` and `X-Forwarded-*`, and points `Host` at the upstream.
 pub fn announce(headers: &mut HeaderMap, caller: &Caller, upstream: &HeaderValue, version: Version) {
     let host = headers.insert(HOST, upstream.clone());
-    headers.append(VIA, if version == Version::HTTP_10 { VIA_1_0 } else { VIA_VALUE });
+    headers.append(
+        VIA,
+        match version {
+            Version::HTTP_10 => VIA_1_0,
+            Version::HTTP_2 => VIA_2,
+            _ => VIA_VALUE,
+        },
+    );
     append_forwarded_for(headers, &caller.address);
     if let (Some(host), false) = (host, headers.contains_key(FORWARDED_HOST)) {
         headers.insert(FORWARDED_HOST, host);
@@ -146,15 +154,14 @@ pub fn announce_reply(headers: &mut HeaderMap) {
 }
 
 /// Copies the headers named, for the recorder.
-pub fn capture(headers: &HeaderMap, names: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
+pub fn capture(headers: &HeaderMap, names: &[HeaderName]) -> Headers {
     let lengths = lengths(names);
-    let mut found = Vec::with_capacity(names.len().min(headers.len()));
-    found.extend(
-        headers
-            .iter()
-            .filter(|(name, _)| may_be_in(lengths, name) && names.contains(name))
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
+    let mut found = Headers::default();
+    for (name, value) in headers {
+        if may_be_in(lengths, name) && names.contains(name) {
+            found.push(name.as_str(), value.as_bytes());
+        }
+    }
     found
 }
 

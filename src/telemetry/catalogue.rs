@@ -75,6 +75,8 @@ catalogue! {
         "When the configuration was last loaded without errors, Unix time.");
     CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
         "1 when the last loading of the configuration succeeded, else 0.");
+    CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
+        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
@@ -115,6 +117,8 @@ catalogue! {
         "New label values counted under other because the family is full; values that come again count again.");
     START_TIME = gauge("vigie_start_time_seconds", [],
         "When the agent started, Unix time.");
+    TLS_HANDSHAKE_FAILURES = counter("vigie_tls_handshake_failures_total", ["reason"],
+        "Callers' TLS handshakes that failed: timeout, closed, not_tls, incompatible (version or cipher), no_certificate, bad_certificate, refused (by the caller) or other.");
     UNKNOWN_CALLERS = gauge("vigie_unknown_callers", [],
         "Credential fingerprints seen that belong to no configured integration.");
     UPSTREAM_DURATION = histogram("vigie_upstream_duration_seconds", ["integration", "upstream", "route"],

@@ -78,6 +78,25 @@ async fn tokens_are_rotated_without_a_restart() {
 }
 
 #[tokio::test]
+async fn the_configurations_own_tokens_follow_a_reload() {
+    let origin = Origin::json(200, "[]").await;
+    let (old, new) = (make("viewer", "grafana"), make("auditor", "dpo"));
+    let entry = |token: &Value| json!({ "role": token["role"], "token": token["hash"] });
+    let tokens = json!({ "grafana": entry(&old) });
+    let agent = TestAgent::start(&origin.url(), json!({ "admin": { "tokens": tokens } })).await;
+    assert_eq!(status(&agent, "/metrics", secret(&old)).await, 200);
+    agent.reconfigure(json!({ "admin": { "tokens": { "grafana": null, "dpo": entry(&new) } } }));
+    until(&agent, "/metrics", &new, 200).await;
+    assert_eq!(status(&agent, "/metrics", secret(&old)).await, 401);
+    eventually("the reload in the audit log", DEADLINE, || async {
+        let request = client().get(format!("{}/api/v1/audit", agent.admin_url())).bearer_auth(secret(&new));
+        let log = request.send().await.expect("an answer").text().await.expect("a log");
+        log.contains(r#""action":"config.reloaded","actor":"vigie""#).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_emptied_file_locks_everybody_out() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("tokens");

@@ -20,6 +20,7 @@ mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;
 mod proxy;
+mod reload;
 mod sandbox;
 mod support;
 mod tidy;

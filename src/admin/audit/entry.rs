@@ -18,8 +18,10 @@ pub enum Action {
     LoginFailed,
     /// A token's role did not allow what was asked for.
     AccessRefused,
-    /// Other tokens are in force.
+    /// The tokens file brought other tokens into force.
     TokensChanged,
+    /// Another configuration is in force.
+    ConfigReloaded,
 }
 
 impl Action {
@@ -32,6 +34,7 @@ impl Action {
             Self::LoginFailed => "login.failed",
             Self::AccessRefused => "access.refused",
             Self::TokensChanged => "tokens.changed",
+            Self::ConfigReloaded => "config.reloaded",
         }
     }
 }

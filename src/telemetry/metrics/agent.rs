@@ -2,6 +2,7 @@
 
 use super::family::{Family, single};
 use crate::telemetry::catalogue;
+use crate::tls::HandshakeFailure;
 use prometheus::proto::MetricFamily;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -90,6 +91,16 @@ counted_set! {
     }
 }
 
+counted_set! {
+    /// Why an HTTP/2 connection was cut: its caller cost more than it waited for.
+    ConnectionCut {
+        /// Streams reset faster than they were looked at.
+        ResetFlood = "reset_flood",
+        /// More exchanges abandoned than waited for.
+        Abandoned = "abandoned",
+    }
+}
+
 /// Counters and gauges of the recorder.
 #[derive(Default)]
 pub struct RecorderMetrics {
@@ -161,6 +172,8 @@ pub struct AgentMetrics {
     tokens_ok: AtomicBool,
     history_bytes: AtomicU64,
     unknown_callers: AtomicU64,
+    handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
+    connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
 }
@@ -180,6 +193,8 @@ impl AgentMetrics {
             tokens_ok: AtomicBool::new(true),
             history_bytes: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
+            handshake_failures: Default::default(),
+            connections_cut: Default::default(),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
             reload_us: AtomicI64::new(start_us),
@@ -231,6 +246,16 @@ impl AgentMetrics {
         self.unknown_callers.store(count, Ordering::Relaxed);
     }
 
+    /// Counts a caller's handshake that failed.
+    pub fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.handshake_failures[failure as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was cut.
+    pub fn connection_cut(&self, cut: ConnectionCut) {
+        self.connections_cut[cut as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes a reload at `now_us` (microseconds since the Unix epoch).
     pub fn config_reloaded(&self, ok: bool, now_us: i64) {
         self.reload_ok.store(ok, Ordering::Relaxed);
@@ -243,6 +268,7 @@ impl AgentMetrics {
 pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<MetricFamily> {
     let load = |value: &AtomicU64| value.load(Ordering::Relaxed) as f64;
     let sinks = || LogSink::ALL.iter().map(|sink| sink.as_str());
+    let reasons = HandshakeFailure::ALL.iter().map(|failure| failure.as_str());
     let mut build = Family::new(&catalogue::BUILD_INFO);
     build.add(&[agent.version, agent.commit], 1.0);
     vec![
@@ -254,6 +280,8 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::ADMIN_REFUSED, Refusal::ALL.iter().map(|reason| reason.as_str()), &agent.refused),
         set(&catalogue::AUDIT_ENTRIES, AuditResult::ALL.iter().map(|result| result.as_str()), &agent.audited),
         single(&catalogue::ADMIN_TOKENS_OK, f64::from(u8::from(agent.tokens_ok.load(Ordering::Relaxed)))),
+        set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
+        set(&catalogue::CONNECTIONS_CUT, ConnectionCut::ALL.iter().map(|cut| cut.as_str()), &agent.connections_cut),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),

@@ -54,7 +54,7 @@ async fn hop_by_hop_headers_stay_on_their_hop() {
     ] {
         assert!(sent.contains(kept), "no {kept} in {sent}");
     }
-    for gone in ["x-hop", "keep-alive:", "upgrade", "trailer", "proxy-", "transfer-encoding"] {
+    for gone in ["x-hop", "keep-alive:", "upgrade", "proxy-", "transfer-encoding"] {
         assert!(!reply.contains(&format!("\r\n{gone}")), "{gone} in {reply}");
     }
     for kept in
