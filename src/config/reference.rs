@@ -22,8 +22,8 @@ fn row(path: &str, node: &Value, required: bool, table: &mut String) {
         None => String::new(),
     };
     // Writing to a String cannot fail.
-    let restart = if changes::needs_restart(node) { " *(restart)*" } else { "" };
-    let _ = writeln!(table, "| `{path}`{restart} | {} | {default} | {} |", kind(node), text("description"));
+    let restart = if changes::needs_restart(node) { " *Needs a restart.*" } else { "" };
+    let _ = writeln!(table, "| `{path}` | {} | {default} | {}{restart} |", kind(node), text("description"));
     let below = |node: &Value, path: &str, table: &mut String| {
         for (key, child) in schema::properties(node) {
             row(&format!("{path}.{key}"), child, self::required(node, key), table);

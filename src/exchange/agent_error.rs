@@ -117,11 +117,7 @@ impl AgentError {
 
     /// The TLS handshake with the upstream failed, for whatever reason.
     pub fn is_tls(self) -> bool {
-        match self {
-            Self::Tls | Self::TlsExpired | Self::TlsNotYetValid | Self::TlsWrongHost | Self::TlsUnknownIssuer => true,
-            Self::TlsRevoked | Self::TlsOldProtocol | Self::TlsClientCertificate => true,
-            _ => false,
-        }
+        self.as_str().starts_with("tls")
     }
 
     /// The status of the answer that Vigie makes for it.

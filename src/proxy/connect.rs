@@ -9,11 +9,12 @@ use crate::upstream::{self, HttpVersion};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -46,12 +47,12 @@ impl Dialer {
         Self { tls: tls.map(TlsConnector::from), failing: Arc::default() }
     }
 
-    /// Connects; `times` is filled as far as it got, also on failure. `streams` is kept at what the peer of an HTTP/2
-    /// connection allows.
+    /// Connects; `times` is filled as far as it got, also on failure. `streams` is what the peer of an HTTP/2 connection is
+    /// taken to allow until it says.
     pub async fn dial(
         &self,
         upstream: &upstream::Config,
-        streams: &Rc<Cell<usize>>,
+        streams: usize,
         times: &mut ConnectTimes,
     ) -> Result<Sender, AgentError> {
         let started = Instant::now();
@@ -121,7 +122,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
     Err(AgentError::Connect)
 }
 
-async fn handshake<S>(stream: S, h2: bool, streams: &Rc<Cell<usize>>) -> Result<Sender, AgentError>
+async fn handshake<S>(stream: S, h2: bool, streams: usize) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -129,20 +130,25 @@ where
     if h2 {
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
-        builder.initial_max_send_streams(streams.get());
+        builder.initial_max_send_streams(streams);
         let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::BadAnswer)?;
-        let (mut driver, streams) = (Box::pin(driver), Rc::clone(streams));
+        let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));
+        let told = Rc::clone(&driver);
         tokio::task::spawn_local(async move {
-            // How a connection ends is told by the exchanges on it. It is polled for each new request, so that what the peer
-            // allows is known as of the latest.
-            let _ = std::future::poll_fn(|cx| {
-                let polled = driver.as_mut().poll(cx);
-                streams.set(driver.current_max_send_streams());
-                polled
+            // How a connection ends is told by the exchanges on it.
+            let _ = std::future::poll_fn(|cx| match driver.borrow_mut().as_mut() {
+                Some(driver) => driver.as_mut().poll(cx),
+                None => Poll::Ready(Ok(())),
             })
             .await;
+            // Dropped although it may still be asked: what was sent to a connection that has ended must not wait for it.
+            driver.take();
         });
-        return Ok(Sender::H2(sender));
+        let allowed = move || match told.try_borrow().as_deref() {
+            Ok(Some(driver)) => driver.current_max_send_streams(),
+            _ => streams,
+        };
+        return Ok(Sender::H2(sender, Rc::new(allowed)));
     }
     let (sender, driver) = http1::handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::Connect)?;
     tokio::task::spawn_local(async move {

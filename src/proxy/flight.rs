@@ -1,7 +1,7 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
-use super::body::{AFTERLIFE, Tee};
+use super::body::{AFTERLIFE, Tee, until_ended};
 use super::worker::Worker;
 use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
@@ -169,6 +169,9 @@ impl Drop for Flight {
             exchange.request.body_bytes = upload.bytes();
             exchange.request.body = upload.take();
             exchange.client_closed |= upload.failed() && !upload.malformed();
+            if let Some(body) = upload.unended() {
+                self.worker.spawn(until_ended(body));
+            }
         }
         // Neither an answer nor an error: the future was dropped because the caller went away.
         if exchange.status == 0 && exchange.error.is_none() {

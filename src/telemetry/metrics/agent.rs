@@ -281,7 +281,11 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::AUDIT_ENTRIES, AuditResult::ALL.iter().map(|result| result.as_str()), &agent.audited),
         single(&catalogue::ADMIN_TOKENS_OK, f64::from(u8::from(agent.tokens_ok.load(Ordering::Relaxed)))),
         set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
-        set(&catalogue::CONNECTIONS_CUT, ConnectionCut::ALL.iter().map(|cut| cut.as_str()), &agent.connections_cut),
+        set(
+            &catalogue::HTTP2_CONNECTIONS_CUT,
+            ConnectionCut::ALL.iter().map(|cut| cut.as_str()),
+            &agent.connections_cut,
+        ),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),

@@ -1,8 +1,9 @@
 //! Certificates made for one test: an authority of its own, and what it issues.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -57,6 +58,9 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        // Each has a name of its own: whoever looks for an issuer by name must not find another's.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        params.distinguished_name = named(&format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");
         let dir = tempfile::tempdir().expect("a directory");
@@ -80,6 +84,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("valid names");
         params.serial_number = Some(serial.into());
+        params.distinguished_name = named(name);
         let (now, day) = (SystemTime::now(), Duration::from_secs(86_400));
         (params.not_before, params.not_after) = match validity {
             Validity::Now => ((now - day).into(), (now + 30 * day).into()),
@@ -133,6 +138,12 @@ impl Authority {
         std::fs::write(&key_file, key.serialize_pem()).expect("the key's file");
         Pair { certificate_file, key_file, certificate, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
     }
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut all = DistinguishedName::new();
+    all.push(DnType::CommonName, name);
+    all
 }
 
 impl Pair {
