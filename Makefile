@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt clippy doc banned-crates readme bench-proxy bench-history soak
+.PHONY: help run test lint fmt clippy doc banned-crates readme image bench-proxy bench-history soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -32,6 +32,10 @@ banned-crates:
 readme: ## write the tables of keys and metrics into README.md
 	$(CARGO) build --locked
 	bash .ci/readme $(abspath $(TARGET_DIR))/debug/vigie
+
+image: ## build the container image `vigie` (needs Docker; give the base images by digest for a reproducible one)
+	docker build --build-arg VIGIE_COMMIT=$$(git describe --always --dirty --abbrev=12 --exclude='*') \
+		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) -t vigie .
 
 bench-proxy: ## compare the proxy with nginx, haproxy, Envoy and a bare forwarder, side by side
 	bench/proxy/run

@@ -1,25 +1,33 @@
 //! The read side: `/metrics`, `/live`, `/ready`, `/api/v1/…`.
 
 mod api;
+pub mod audit;
+pub mod endpoint;
 mod guard;
 mod losses;
+mod role;
+mod throttle;
+pub mod tokens;
 
+pub use audit::Audit;
 pub use losses::Losses;
+pub use role::Role;
+pub use throttle::{BURST as FAILED_LOGINS, Throttle};
+pub use tokens::{Token, Tokens};
 
 use crate::clock::Clock;
+use crate::exchange::redact::Masker;
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers};
-use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
 use axum::extract::State as Extract;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
 use axum::{Router, middleware};
 use parking_lot::RwLock;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,8 +39,12 @@ use tokio_util::sync::CancellationToken;
 pub struct Config {
     /// Loopback by default.
     pub address: SocketAddr,
-    /// Bearer tokens, required off loopback.
-    pub tokens: Vec<Secret>,
+    /// Bearer tokens. With these and the file's, at least one is there off loopback.
+    pub tokens: Vec<Token>,
+    /// A file of more tokens, read again when it changes.
+    pub tokens_file: Option<PathBuf>,
+    /// What it held when the configuration was read.
+    pub file_tokens: Vec<Token>,
     /// Values of `Host` answered beside the address itself, `localhost` and loopback.
     pub allowed_hosts: Vec<String>,
 }
@@ -40,10 +52,47 @@ pub struct Config {
 /// A data-path thread that has not beaten for this long is stuck.
 const LIVE_WITHIN: Duration = Duration::from_secs(5);
 
+/// Who may ask, and what is written about it.
+pub struct Access {
+    /// The tokens in force.
+    pub tokens: Tokens,
+    /// Failed log-ins.
+    pub throttle: Throttle,
+    /// Who changed or saw what.
+    pub audit: Audit,
+    /// Masks what goes into the audit log.
+    pub masker: Arc<Masker>,
+}
+
+impl Access {
+    /// The configuration's tokens, and an audit log below `data_dir`.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        config: &Config,
+        data_dir: &Path,
+        masker: Arc<Masker>,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let audit = Audit::start(data_dir.join("audit"), clock.clone(), Arc::clone(metrics))?;
+        Ok(Self { tokens: Tokens::of(config), throttle: Throttle::default(), audit, masker })
+    }
+
+    /// Writes down that another configuration is in force. That it could not be written is counted and logged.
+    pub async fn config_reloaded(&self) {
+        let (actor, action) = (audit::Actor::agent(), audit::Action::ConfigReloaded);
+        let _ = self.audit.record(audit::Entry { actor, action, object: "configuration".to_owned() }).await;
+    }
+}
+
 /// What the read side reads.
 pub struct State {
-    /// Address, tokens, names.
+    /// Address and names, as at the start.
     pub config: Config,
+    /// Who may ask, and what is written about it.
+    pub access: Access,
     /// Metric families.
     pub metrics: Arc<Metrics>,
     /// The recorder's queue.
@@ -85,28 +134,18 @@ impl State {
     }
 }
 
-/// Every path the admin listener serves.
+/// Every path of [`endpoint::ALL`], and nothing else.
 pub fn routes(state: Arc<State>) -> Router {
-    let guarded = Router::new()
-        .route("/", get(index))
-        .route("/metrics", get(metrics))
-        .route("/api/v1/records", get(api::records))
-        .route("/api/v1/quota", get(api::quota))
-        .route("/api/v1/callers", get(api::callers))
-        .route("/api/v1/status", get(api::status))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::token));
-    // Liveness and readiness tell nothing and are asked by a kubelet that knows no token.
-    Router::new()
-        .route("/live", get(live))
-        .route("/ready", get(ready))
-        .merge(guarded)
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::host))
-        .with_state(state)
+    let host = middleware::from_fn_with_state(Arc::clone(&state), guard::host);
+    endpoint::router(&state).layer(host).with_state(state)
 }
 
 /// Serves until `stop`.
 pub async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, routes(state)).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    tokio::spawn(tokens::watch(Arc::clone(&state), stop.clone()));
+    // The guard limits failed log-ins by the connection's other end.
+    let service = routes(state).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
 async fn live(Extract(state): Extract<Arc<State>>) -> Response {

@@ -116,7 +116,9 @@ impl App {
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
+        let access = admin::Access::start(&config.admin, &config.data_dir, masker, &clock, &metrics)?;
         let state = Arc::new(admin::State {
+            access,
             config: config.admin.clone(),
             metrics,
             recorder: queue.clone(),
@@ -271,7 +273,7 @@ fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
         workers: config.proxy.workers,
         clock: clock.clone(),
         version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("VIGIE_COMMIT").unwrap_or("unknown"),
+        commit: env!("VIGIE_COMMIT"),
     })
 }
 

@@ -6,11 +6,13 @@ pub mod demo;
 pub mod healthcheck;
 pub mod log;
 pub mod output;
+pub mod pause;
 mod reload;
 pub mod run;
 pub mod sandbox;
 pub mod schema;
 pub mod signals;
+pub mod token;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -43,6 +45,10 @@ enum Command {
     Schema(schema::Args),
     /// Searches the exchanges of the last days.
     Log(log::Args),
+    /// Makes a token for the read side, or the hash of one.
+    Token(token::Args),
+    /// Does nothing for a while, for a container's preStop hook: the image has no shell.
+    Pause(pause::Args),
     /// Asks a running agent whether it is alive (for container probes).
     Healthcheck(healthcheck::Args),
 }
@@ -68,6 +74,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Log(args) => log::run(args).await,
+            Command::Pause(args) => pause::run(&args).await,
+            Command::Token(args) => token::run(&args),
             Command::Healthcheck(args) => healthcheck::run(&args).await,
         }
     });

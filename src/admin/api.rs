@@ -49,7 +49,8 @@ pub async fn records(Extract(state): Extract<Arc<State>>, RawQuery(query): RawQu
     }
 }
 
-fn pairs(query: &str) -> Vec<(String, String)> {
+/// The pairs of a query, decoded.
+pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
     let decode = |s: &str| percent_encoding::percent_decode_str(&s.replace('+', " ")).decode_utf8_lossy().into_owned();
     query
         .split('&')
@@ -68,6 +69,27 @@ pub async fn callers(Extract(state): Extract<Arc<State>>) -> Json<Value> {
     Json(state.callers.to_json())
 }
 
+/// Entries of the audit log in one answer at most.
+const MAX_ENTRIES: usize = 1_000;
+
+/// `GET /api/v1/audit?limit=100`: the newest entries of the audit log, oldest first, one JSON object a line.
+pub async fn audit(Extract(state): Extract<Arc<State>>, RawQuery(query): RawQuery) -> Response {
+    let pairs = pairs(query.as_deref().unwrap_or(""));
+    let limit = pairs.iter().find(|(key, _)| key == "limit").map_or(Ok(100), |(_, limit)| limit.parse::<usize>());
+    let limit = match limit {
+        Ok(limit) if (1..=MAX_ENTRIES).contains(&limit) => limit,
+        _ => return problem(StatusCode::BAD_REQUEST, &format!("limit: use a number from 1 to {MAX_ENTRIES}")),
+    };
+    let audit = state.access.audit.clone();
+    match tokio::task::spawn_blocking(move || audit.newest(limit)).await {
+        Ok(Ok(lines)) => {
+            let body: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+            ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+        }
+        _ => problem(StatusCode::INTERNAL_SERVER_ERROR, "The audit log cannot be read."),
+    }
+}
+
 /// `GET /api/v1/status`: version, addresses, whether the windows are complete.
 pub async fn status(Extract(state): Extract<Arc<State>>) -> Json<Value> {
     Json(json!({
@@ -80,7 +102,8 @@ pub async fn status(Extract(state): Extract<Arc<State>>) -> Json<Value> {
     }))
 }
 
-fn problem(status: StatusCode, detail: &str) -> Response {
+/// An RFC 9457 problem document.
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
     let body = json!({ "status": status.as_u16(), "detail": detail });
     (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }

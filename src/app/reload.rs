@@ -23,6 +23,7 @@ impl App {
         self.state.metrics.admit(&upstreams, &integrations);
         self.state.quotas.configure(&config.upstreams);
         self.settings.set(settings);
+        self.state.access.tokens.replace(&config.admin);
         if let Some(spans) = &self.spans {
             spans.renew(peers(&config));
         }
@@ -32,6 +33,7 @@ impl App {
         rebuild_from_history(&self.config.history, &self.state, new);
         self.config.proxy = config.proxy;
         self.told();
+        self.state.access.config_reloaded().await;
         Ok(())
     }
 

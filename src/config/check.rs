@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+mod admin;
 mod integrations;
 mod secrets;
 mod tls;
@@ -71,7 +72,7 @@ pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut 
     let mut checker = Checker { file, root, report };
     checker.listeners();
     checker.references();
-    checker.admin();
+    admin::check(&mut checker);
     checker.names();
     checker.routing();
     checker.upstreams();
@@ -179,15 +180,6 @@ impl Checker<'_> {
         let right = if names.is_empty() { format!("{kind}s is empty") } else { suggestion(&scalar.text, names) };
         let name = self.subject(path);
         self.error(path, format!("there is no {kind} called {name}; {right}"));
-    }
-
-    fn admin(&mut self) {
-        let admin = &self.file.admin;
-        self.plaintext("admin", admin.address.0, admin.allow_plaintext, ADMIN_REMEDY);
-        if !admin.address.0.ip().is_loopback() && admin.tokens.is_empty() {
-            let message = "missing; an address off loopback needs at least one token, e.g. [\"${ADMIN_TOKEN}\"]";
-            self.error("admin/tokens", message);
-        }
     }
 
     fn names(&mut self) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 mod sections;
 mod tls;
-pub use sections::{Admin, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
+pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 pub use tls::{ClientAuth, ListenerTls, Tls};
 
@@ -48,7 +48,6 @@ pub struct File {
     #[schemars(extend("x-vigie-restart" = true))]
     pub metrics: Metrics,
     /// The listener of `/metrics`, `/live`, `/ready` and `/api/v1/…`.
-    #[schemars(extend("x-vigie-restart" = true))]
     pub admin: Admin,
 }
 

@@ -45,13 +45,26 @@ pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
             max_bytes: history.max_size.0,
         },
         telemetry: telemetry(log, traces, &metrics),
-        admin: admin::Config {
-            address: admin.address.0,
-            tokens: admin.tokens.into_iter().map(|t| t.0).collect(),
-            allowed_hosts: admin.allowed_hosts,
-        },
+        admin: read_side(admin),
         data_dir,
     })
+}
+
+fn read_side(raw: raw::Admin) -> admin::Config {
+    let token = |(name, token): (String, raw::AdminToken)| admin::Token {
+        name: Arc::from(name),
+        role: token.role,
+        hash: scalar::token_hash(token.token.0.expose()),
+    };
+    let tokens_file = raw.tokens_file.map(PathBuf::from);
+    admin::Config {
+        address: raw.address.0,
+        tokens: raw.tokens.into_iter().map(token).collect(),
+        // It was read a moment ago; should that fail now, nobody is let in until the file is read again.
+        file_tokens: tokens_file.as_deref().and_then(|file| admin::tokens::read(file).ok()).unwrap_or_default(),
+        tokens_file,
+        allowed_hosts: raw.allowed_hosts,
+    }
 }
 
 fn clamp(bytes: u64) -> usize {

@@ -61,10 +61,16 @@ macro_rules! catalogue {
 catalogue! {
     ABANDONED = counter("vigie_abandoned_total", ["upstream"],
         "Requests sent whole whose caller left before an answer's head came; those it had waited 2 s or longer for also count, with that time, in the windows.");
+    ADMIN_REFUSED = counter("vigie_admin_refused_total", ["reason"],
+        "Calls to the read side that were refused: a foreign Host (host), no token (missing), a token that is nobody's (invalid), too many of those from one address (limited), a role that does not allow it (role).");
+    ADMIN_TOKENS_OK = gauge("vigie_admin_tokens_last_read_successful", [],
+        "1 when the tokens file could be read the last time it changed, else 0: then the tokens before it are in force.");
     AGENT_ERRORS = counter("vigie_agent_errors_total", ["upstream", "kind"],
         "Answers that Vigie made itself or broke off, by x-vigie-error kind; never the vendor's.");
     ATTEMPTS = counter("vigie_attempts_total", ["integration", "upstream", "route", "status_code"],
         "Requests sent to an upstream, by the status it answered; status_code 0 when no answer came.");
+    AUDIT_ENTRIES = counter("vigie_audit_entries_total", ["result"],
+        "Entries of the audit log: written, folded into one of the last minute, or failed: then the call was refused.");
     BUILD_INFO = gauge("vigie_build_info", ["version", "commit"],
         "Always 1; the labels say what is running.");
     CONFIG_LAST_RELOAD_SUCCESS = gauge("vigie_config_last_reload_success_timestamp_seconds", [],

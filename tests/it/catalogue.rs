@@ -27,7 +27,7 @@ fn unknown<'a>(named: &BTreeSet<&'a str>, known: &BTreeSet<String>) -> Vec<&'a s
 }
 
 fn tells_of_metrics(file: &TextFile) -> bool {
-    let below = ["dashboards/", "alerts/", "helm/"].iter().any(|folder| file.path.starts_with(folder));
+    let below = ["dashboards/", "alerts/", "helm/", "docs/"].iter().any(|folder| file.path.starts_with(folder));
     below || file.path == "README.md"
 }
 

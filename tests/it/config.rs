@@ -183,7 +183,7 @@ fn what_is_allowed_but_doubtful_is_a_warning() {
                 log: {stdout: false}\n\
                 history: {enabled: false}\n\
                 integrations: {erp: {}}\n\
-                admin: {address: 0.0.0.0:9464, allow_plaintext: true, tokens: [written-in-the-file]}\n";
+                admin: {address: 0.0.0.0:9464, allow_plaintext: true, tokens: {me: {role: admin, token: written-in-the-file}}}\n";
     assert_eq!(
         warnings(&load(text, &[])),
         [
@@ -192,7 +192,7 @@ fn what_is_allowed_but_doubtful_is_a_warning() {
             "vigie.yaml:3:1: log: no exchange is kept anywhere: stdout, file and history are all off",
             "vigie.yaml:5:16: integrations.erp: nothing recognises it; give it tokens, credentials, a path_prefix, a header or a listener",
             "vigie.yaml:6:49: admin.allow_plaintext: tokens reach 0.0.0.0:9464 in plain text; let something in front of it end TLS",
-            "vigie.yaml:6:64: admin.tokens[0]: a secret is written in the file; use ${NAME} or file:/path",
+            "vigie.yaml:6:89: admin.tokens.me.token: a secret is written in the file; use ${NAME} or file:/path",
         ]
     );
 }

@@ -2,11 +2,13 @@
 //!
 //! Tests behind the feature `peers` need real programs beside Rust; `make test` installs them and says where they are.
 
+mod admin;
 mod catalogue;
 mod cli;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod dashboards;
 mod degradation;
 mod demo;
 #[cfg(feature = "peers")]
@@ -16,6 +18,8 @@ mod layering;
 mod nginx;
 #[cfg(feature = "peers")]
 mod otlp;
+#[cfg(feature = "peers")]
+mod packaging;
 mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;

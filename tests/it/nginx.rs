@@ -37,8 +37,9 @@ fn servers(authority: &Authority) -> Vec<Server> {
 }
 
 fn config(servers: &[Server], home: &Path) -> String {
+    // Without a master: a worker would outlive it when the test kills it.
     let mut text = format!(
-        "daemon off; pid {0}/pid; error_log stderr;\nevents {{}}\nhttp {{ access_log off;\n\
+        "daemon off; master_process off; pid {0}/pid; error_log stderr;\nevents {{}}\nhttp {{ access_log off;\n\
          client_body_temp_path {0}/b; proxy_temp_path {0}/p; fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;\n",
         home.display()
     );

@@ -4,6 +4,6 @@ mod api;
 mod control;
 mod erp;
 mod faults;
-mod support;
+pub mod support;
 mod traffic;
 mod webhooks;

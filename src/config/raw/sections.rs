@@ -214,14 +214,19 @@ impl Default for Caps {
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// IP address and port; port 0 takes a free one.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub address: Address,
-    /// Bearer tokens, 16 characters or more, that `/api/v1/…` and `/metrics` ask for. Required off loopback.
-    #[schemars(length(max = 16))]
-    pub tokens: Vec<Token>,
+    /// Who may ask for `/metrics` and `/api/v1/…`, by the token's name. Off loopback there must be one here or in `tokens_file`; on loopback, without any, everybody on the machine may.
+    #[schemars(extend("propertyNames" = { "pattern": super::NAME }, "maxProperties" = crate::admin::tokens::MAX_TOKENS))]
+    pub tokens: BTreeMap<String, AdminToken>,
+    /// A file of more tokens, one a line: `<name> <role> blake3:<hash>`, as `vigie token new` prints it. Read again within seconds of a change.
+    #[schemars(length(min = 1))]
+    pub tokens_file: Option<String>,
     /// Values of `Host` that are answered beside the address itself and `localhost`.
-    #[schemars(length(max = 16), inner(length(min = 1, max = 260)))]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 260)), extend("x-vigie-restart" = true))]
     pub allowed_hosts: Vec<String>,
     /// Allows an address off loopback although tokens then cross the network in plain text.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub allow_plaintext: bool,
 }
 
@@ -229,9 +234,20 @@ impl Default for Admin {
     fn default() -> Self {
         Self {
             address: Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
-            tokens: Vec::new(),
+            tokens: BTreeMap::new(),
+            tokens_file: None,
             allowed_hosts: Vec::new(),
             allow_plaintext: false,
         }
     }
+}
+
+/// One of the read side's tokens.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminToken {
+    /// What its holder may do; the table is in docs/security.md.
+    pub role: crate::admin::Role,
+    /// The token, 16 characters or more, or `blake3:` and its hash in hexadecimal.
+    pub token: Token,
 }

@@ -64,6 +64,34 @@ counted_set! {
 }
 
 counted_set! {
+    /// Why the read side refused a call.
+    Refusal {
+        /// The `Host` is not the agent's.
+        Host = "host",
+        /// No token.
+        Missing = "missing",
+        /// A token that is nobody's.
+        Invalid = "invalid",
+        /// Too many of those from one address.
+        Limited = "limited",
+        /// The token's role does not allow it.
+        Role = "role",
+    }
+}
+
+counted_set! {
+    /// What became of an entry of the audit log.
+    AuditResult {
+        /// On disk.
+        Written = "written",
+        /// The same as one of the last minute.
+        Folded = "folded",
+        /// Not on disk, so what it was to tell of was not done.
+        Failed = "failed",
+    }
+}
+
+counted_set! {
     /// Why an HTTP/2 connection was cut: its caller cost more than it waited for.
     ConnectionCut {
         /// Streams reset faster than they were looked at.
@@ -140,6 +168,9 @@ pub struct AgentMetrics {
     log_write_errors: [AtomicU64; LogSink::ALL.len()],
     log_files_removed_early: AtomicU64,
     spans: [AtomicU64; SpanResult::ALL.len()],
+    refused: [AtomicU64; Refusal::ALL.len()],
+    audited: [AtomicU64; AuditResult::ALL.len()],
+    tokens_ok: AtomicBool,
     history_bytes: AtomicU64,
     history_evicted: AtomicU64,
     unknown_callers: AtomicU64,
@@ -159,6 +190,10 @@ impl AgentMetrics {
             log_write_errors: Default::default(),
             log_files_removed_early: AtomicU64::new(0),
             spans: Default::default(),
+            refused: Default::default(),
+            audited: Default::default(),
+            // As the configuration: it was read, or there would be no metrics.
+            tokens_ok: AtomicBool::new(true),
             history_bytes: AtomicU64::new(0),
             history_evicted: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
@@ -205,6 +240,21 @@ impl AgentMetrics {
         self.history_evicted.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Counts a call that the read side refused.
+    pub fn refused(&self, reason: Refusal) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an entry of the audit log.
+    pub fn audited(&self, result: AuditResult) {
+        self.audited[result as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes whether the tokens file could be read the last time it changed.
+    pub fn tokens_read(&self, ok: bool) {
+        self.tokens_ok.store(ok, Ordering::Relaxed);
+    }
+
     /// Sets how many unknown credential fingerprints are listed.
     pub fn set_unknown_callers(&self, count: u64) {
         self.unknown_callers.store(count, Ordering::Relaxed);
@@ -242,6 +292,9 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
         single(&catalogue::LOG_FILES_REMOVED_EARLY, load(&agent.log_files_removed_early)),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
+        set(&catalogue::ADMIN_REFUSED, Refusal::ALL.iter().map(|reason| reason.as_str()), &agent.refused),
+        set(&catalogue::AUDIT_ENTRIES, AuditResult::ALL.iter().map(|result| result.as_str()), &agent.audited),
+        single(&catalogue::ADMIN_TOKENS_OK, f64::from(u8::from(agent.tokens_ok.load(Ordering::Relaxed)))),
         set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
         set(
             &catalogue::HTTP2_CONNECTIONS_CUT,

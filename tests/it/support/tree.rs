@@ -48,7 +48,18 @@ pub fn rust_files(folder: &str) -> Vec<TextFile> {
 
 // The lock file is cargo's, the licence is Apache's: neither is ours to tidy.
 fn top_level_files() -> Vec<PathBuf> {
-    let names = ["Cargo.toml", "clippy.toml", "rustfmt.toml", "Makefile", "README.md", "CHANGELOG.md", ".gitignore"];
+    let names = [
+        "Cargo.toml",
+        "clippy.toml",
+        "rustfmt.toml",
+        "build.rs",
+        "Makefile",
+        "Dockerfile",
+        ".dockerignore",
+        "README.md",
+        "CHANGELOG.md",
+        ".gitignore",
+    ];
     names.iter().map(|name| root().join(name)).filter(|path| path.is_file()).collect()
 }
 

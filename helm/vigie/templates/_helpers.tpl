@@ -1,0 +1,113 @@
+{{/* Names and labels. */}}
+{{- define "vigie.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains "vigie" .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-vigie" .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vigie.selectorLabels" -}}
+app.kubernetes.io/name: vigie
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: {{ .Values.mode }}
+{{- end -}}
+
+{{- define "vigie.labels" -}}
+{{ include "vigie.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "vigie.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "vigie.fullname" .) -}}
+{{- else -}}
+{{- .Values.serviceAccount.name | default "default" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vigie.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether the read side listens on the pod's address: only with tokens. */}}
+{{- define "vigie.exposed" -}}
+{{- if and .Values.secrets.existingSecret .Values.secrets.tokensKey -}}true{{- end -}}
+{{- end -}}
+
+{{/* What no schema can say. */}}
+{{- define "vigie.check" -}}
+{{- if not .Values.config.upstreams -}}
+{{- fail "config.upstreams: name at least one CRM endpoint, e.g. --set config.upstreams.crm.vendor=freshsales --set config.upstreams.crm.url=https://acme.myfreshworks.com" -}}
+{{- end -}}
+{{- $s := .Values.secrets -}}
+{{- if and (or $s.tokensKey $s.maskingKeyKey) (not $s.existingSecret) -}}
+{{- fail "secrets.existingSecret: missing; tokensKey and maskingKeyKey are keys of it" -}}
+{{- end -}}
+{{- if and (eq .Values.mode "gateway") (gt (int .Values.gateway.replicas) 1) (not $s.maskingKeyKey) (not (dig "masking" "key" "" .Values.config)) -}}
+{{- fail "secrets.maskingKeyKey: missing; several replicas need one masking key, or the same value gets another token in each" -}}
+{{- end -}}
+{{- if and .Values.monitoring.enabled (not (include "vigie.exposed" .)) -}}
+{{- fail "monitoring.enabled: needs secrets.existingSecret and secrets.tokensKey; without tokens the read side is on loopback only" -}}
+{{- end -}}
+{{- if and .Values.monitoring.enabled (not .Values.monitoring.tokenSecret.name) -}}
+{{- fail "monitoring.tokenSecret.name: missing; Prometheus needs a token of the role viewer" -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") (not .Values.integration.image) -}}
+{{- fail "integration.image: missing; mode sidecar deploys the integration with Vigie beside it" -}}
+{{- end -}}
+{{- with .Values.bypass.upstream -}}
+{{- if not (dig "upstreams" . "url" "" $.Values.config) -}}
+{{- fail (printf "bypass.upstream: there is no config.upstreams.%s.url" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* vigie.yaml: what the chart sets, under what the user says. */}}
+{{- define "vigie.config" -}}
+{{- include "vigie.check" . -}}
+{{- $name := include "vigie.fullname" . -}}
+{{- $gateway := eq .Values.mode "gateway" -}}
+{{- $proxy := dict "drain" (printf "%ds" (int .Values.drain.seconds)) -}}
+{{- if not (dig "proxy" "listeners" "" .Values.config) -}}
+{{- $_ := set $proxy "address" (ternary "0.0.0.0:8080" "127.0.0.1:8080" $gateway) -}}
+{{- if $gateway -}}{{- $_ := set $proxy "allow_plaintext" true -}}{{- end -}}
+{{- end -}}
+{{- $admin := dict "address" "127.0.0.1:9464" -}}
+{{- if include "vigie.exposed" . -}}
+{{- $names := list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) (printf "%s.%s.svc.cluster.local" $name .Release.Namespace) -}}
+{{- $admin = dict "address" "0.0.0.0:9464" "allow_plaintext" true "tokens_file" (printf "/etc/vigie/secrets/%s" .Values.secrets.tokensKey) "allowed_hosts" $names -}}
+{{- end -}}
+{{- $own := dict "data_dir" "/var/lib/vigie/data" "proxy" $proxy "admin" $admin "log" (dict "stdout" true) -}}
+{{- with .Values.secrets.maskingKeyKey -}}
+{{- $_ := set $own "masking" (dict "key" (printf "file:/etc/vigie/secrets/%s" .)) -}}
+{{- end -}}
+{{- toYaml (mustMergeOverwrite $own (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{/* Whether the sidecar is an init container that keeps running. */}}
+{{- define "vigie.native" -}}
+{{- if eq .Values.sidecar.native "always" -}}true
+{{- else if and (eq .Values.sidecar.native "auto") (semverCompare ">=1.29-0" .Capabilities.KubeVersion.Version) -}}true
+{{- end -}}
+{{- end -}}
+
+{{/* What an integration's base URL is: Vigie's address in its pod, or the CRM itself. */}}
+{{- define "vigie.baseUrl" -}}
+{{- if .Values.bypass.upstream -}}
+{{- dig "upstreams" .Values.bypass.upstream "url" "" .Values.config -}}
+{{- else -}}
+http://127.0.0.1:8080
+{{- end -}}
+{{- end -}}
