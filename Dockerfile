@@ -21,8 +21,8 @@ ENV CARGO_INCREMENTAL=0 \
     VIGIE_COMMIT=${VIGIE_COMMIT}
 # Dependencies first, in a layer of their own that only a change of the lock file makes anew.
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src bench/proxy tests/it \
-    && for file in src/main.rs bench/proxy/bare.rs bench/proxy/origin.rs tests/it/main.rs; do echo 'fn main() {}' >"$file"; done \
+RUN mkdir -p src bench/history bench/proxy tests/it \
+    && for file in src/main.rs bench/history/main.rs bench/proxy/bare.rs bench/proxy/origin.rs tests/it/main.rs; do echo 'fn main() {}' >"$file"; done \
     && touch src/lib.rs \
     && cargo build --release --locked --bin vigie \
     && rm -rf src target/release/vigie target/release/deps/vigie-* target/release/deps/libvigie-*

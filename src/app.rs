@@ -106,13 +106,7 @@ impl App {
         };
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
-        let surroundings = proxy::Surroundings {
-            metrics: Arc::clone(&metrics),
-            recorder: queue.clone(),
-            clock: clock.clone(),
-            fingerprint_key: masker.derive_key("caller fingerprints"),
-            max_routes: config.telemetry.caps.routes,
-        };
+        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker);
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
@@ -232,6 +226,22 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
             .with_context(|| format!("the masking key in {} cannot be used", path.display()))?,
     };
     Ok(Masker::new(key).with_phone_region(config.masking.phone_region))
+}
+
+fn surroundings(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    recorder: &recorder::Handle,
+    clock: &Clock,
+    masker: &Masker,
+) -> proxy::Surroundings {
+    proxy::Surroundings {
+        metrics: Arc::clone(metrics),
+        recorder: recorder.clone(),
+        clock: clock.clone(),
+        fingerprint_key: masker.derive_key("caller fingerprints"),
+        max_routes: config.telemetry.caps.routes,
+    }
 }
 
 fn start_recorder(
