@@ -1,23 +1,34 @@
 //! The data path: a reverse proxy that never waits for anything but client and CRM.
 
 mod acceptor;
+mod admission;
+mod answer_tap;
 mod body;
+mod conn;
 mod connect;
 mod context;
+mod copies;
 mod drain;
 mod flight;
 mod forward;
+mod framing;
 mod headers;
+mod held;
+mod limits;
 mod places;
 mod pool;
 mod reply;
 mod router;
 mod server_timing;
+mod tap;
 mod target;
 mod upstreams;
+mod watchdog;
 mod worker;
 
 pub use acceptor::Running;
+pub use framing::Limits as MessageLimits;
+pub use limits::{Limits, Pace};
 
 use crate::clock::Clock;
 use crate::recorder;
@@ -39,6 +50,10 @@ pub struct Config {
     pub capture_request_bytes: usize,
     /// Bytes of an answer body copied for classification.
     pub capture_response_bytes: usize,
+    /// Bytes of all body copies of running exchanges.
+    pub capture_total_bytes: usize,
+    /// What one caller may take.
+    pub limits: Limits,
     /// How long running exchanges may go on after SIGTERM.
     pub drain: Duration,
     /// Known callers, in the order of the file.
@@ -84,6 +99,8 @@ impl Default for Config {
             workers: 1,
             capture_request_bytes: 64 << 10,
             capture_response_bytes: 64 << 10,
+            capture_total_bytes: 64 << 20,
+            limits: Limits::default(),
             drain: Duration::from_secs(30),
             integrations: Vec::new(),
             trace_ratio: 0.0,
@@ -127,7 +144,10 @@ pub async fn start(
     surroundings: Surroundings,
 ) -> Result<Running, StartError> {
     let router = router::Router::new(config, upstreams, surroundings.fingerprint_key);
-    let upstreams = upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?;
+    let upstreams = upstreams
+        .iter()
+        .map(|upstream| upstreams::Upstream::new(upstream.clone(), config.limits.message))
+        .collect::<Result<_, _>>()?;
     let shared = Arc::new(worker::Shared {
         router,
         upstreams,
@@ -138,6 +158,8 @@ pub async fn start(
         trace_ratio: config.trace_ratio,
         capture_request: config.capture_request_bytes,
         capture_response: config.capture_response_bytes,
+        capture_share: config.capture_total_bytes / config.workers.max(1),
+        limits: config.limits.clone(),
     });
     Ok(acceptor::start(config, shared).await?)
 }

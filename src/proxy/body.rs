@@ -1,6 +1,8 @@
 //! Bodies on their way through: streamed at once, counted, and copied up to a bound for classification.
 
+use super::copies::Copies;
 use super::flight::Flight;
+use super::framing::Reason;
 use super::pool::Lease;
 use crate::exchange::{AgentError, CapturedBody};
 use bytes::Bytes;
@@ -20,7 +22,10 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Tee {
     bytes: Cell<u64>,
     copy: RefCell<Vec<u8>>,
+    copies: Rc<Copies>,
     limit: usize,
+    most: u64,
+    uncopied: Cell<bool>,
     ended: Cell<Option<Instant>>,
     moved: Cell<Instant>,
     failed: Cell<bool>,
@@ -29,12 +34,15 @@ pub struct Tee {
 }
 
 impl Tee {
-    /// Copies at most `limit` bytes.
-    pub fn new(limit: usize, now: Instant) -> Self {
+    /// Copies at most `limit` bytes, out of `copies`.
+    pub fn new(copies: Rc<Copies>, limit: usize, now: Instant) -> Self {
         Self {
             bytes: Cell::new(0),
             copy: RefCell::new(Vec::new()),
+            copies,
             limit,
+            most: u64::MAX,
+            uncopied: Cell::new(false),
             ended: Cell::new(None),
             moved: Cell::new(now),
             failed: Cell::new(false),
@@ -43,11 +51,37 @@ impl Tee {
         }
     }
 
+    /// Bodies longer than this break.
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.most = bytes;
+        self
+    }
+
+    /// True when the body is longer than allowed.
+    pub fn too_large(&self) -> bool {
+        self.bytes.get() > self.most
+    }
+
     fn add(&self, data: &[u8]) {
         self.bytes.set(self.bytes.get() + data.len() as u64);
         let mut copy = self.copy.borrow_mut();
-        let room = self.limit.saturating_sub(copy.len());
-        copy.extend_from_slice(&data[..data.len().min(room)]);
+        let count = self.limit.saturating_sub(copy.len()).min(data.len());
+        if count == 0 || self.uncopied.get() {
+            return;
+        }
+        if self.copies.take(count) {
+            copy.extend_from_slice(&data[..count]);
+        } else {
+            // Half a copy says nothing, and others can use its room.
+            self.uncopied.set(true);
+            self.copies.give_back(copy.len());
+            *copy = Vec::new();
+        }
+    }
+
+    /// True when there was no room for a copy.
+    pub fn uncopied(&self) -> bool {
+        self.uncopied.get()
     }
 
     /// When the last byte passed, if it did.
@@ -83,6 +117,7 @@ impl Tee {
     /// Takes the copy out.
     pub fn take(&self) -> CapturedBody {
         let bytes = self.copy.take();
+        self.copies.give_back(bytes.len());
         let truncated = self.bytes.get() > bytes.len() as u64;
         CapturedBody { truncated, complete: self.ended.get().is_some(), bytes }
     }
@@ -105,6 +140,12 @@ impl Tee {
             }
             None => self.ended.set(Some(Instant::now())),
         }
+    }
+}
+
+impl Drop for Tee {
+    fn drop(&mut self) {
+        self.copies.give_back(self.copy.get_mut().len());
     }
 }
 
@@ -134,6 +175,9 @@ impl Body for RequestBody {
         let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
         tee.on_frame(frame.as_ref(), body.is_end_stream());
+        if tee.too_large() {
+            return Poll::Ready(Some(Err("the request's body is larger than allowed".into())));
+        }
         Poll::Ready(frame.map(|f| f.map_err(Into::into)))
     }
 
@@ -244,8 +288,9 @@ impl Source {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         self.tee.on_frame(frame.as_ref(), self.body.is_end_stream());
         if self.tee.failed() {
-            self.lease = None;
-            self.flight.fail(if self.tee.malformed() { AgentError::BadAnswer } else { AgentError::UpstreamClosed });
+            let refused = self.lease.take().and_then(|lease| lease.broken());
+            let told = if self.tee.malformed() { AgentError::BadAnswer } else { AgentError::UpstreamClosed };
+            self.flight.fail(refused.map_or(told, Reason::of_answer));
         } else if self.tee.ended().is_some() {
             self.end();
         }
@@ -282,6 +327,7 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
+        self.flight.copied(&self.tee);
         self.flight.set_response(self.tee.bytes(), self.tee.take());
     }
 }

@@ -1,14 +1,17 @@
 //! Opening one connection to an upstream, each phase timed: name, TCP, TLS, HTTP.
 
+use super::answer_tap::{AnswerTap, Line};
 use super::body::RequestBody;
 use super::flight::micros;
-use super::pool::Sender;
+use super::framing::Limits;
+use super::pool::{Sender, Single};
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream::{self, HttpVersion};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,12 +35,13 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 #[derive(Clone)]
 pub struct Dialer {
     tls: Option<TlsConnector>,
+    limits: Limits,
 }
 
 impl Dialer {
-    /// `tls` is the client configuration for an `https` upstream.
-    pub fn new(tls: Option<Arc<rustls::ClientConfig>>) -> Self {
-        Self { tls: tls.map(TlsConnector::from) }
+    /// `tls` is the client configuration for an `https` upstream; `limits` bound the heads of its answers.
+    pub fn new(tls: Option<Arc<rustls::ClientConfig>>, limits: Limits) -> Self {
+        Self { tls: tls.map(TlsConnector::from), limits }
     }
 
     /// Connects; `times` is filled as far as it got, also on failure.
@@ -50,7 +54,7 @@ impl Dialer {
         times.tcp_us = clamp(started);
         let stream = stream?;
         let Some(connector) = &self.tls else {
-            return handshake(stream, upstream.http == HttpVersion::Http2).await;
+            return handshake(stream, upstream.http == HttpVersion::Http2, self.limits).await;
         };
         let started = Instant::now();
         let name = ServerName::try_from(upstream.host.clone()).map_err(|_| AgentError::Tls)?;
@@ -61,7 +65,7 @@ impl Dialer {
             AgentError::Tls
         })?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        handshake(stream, h2 || upstream.http == HttpVersion::Http2).await
+        handshake(stream, h2 || upstream.http == HttpVersion::Http2, self.limits).await
     }
 }
 
@@ -90,12 +94,12 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
     Err(AgentError::Connect)
 }
 
-async fn handshake<S>(stream: S, h2: bool) -> Result<Sender, AgentError>
+async fn handshake<S>(stream: S, h2: bool, limits: Limits) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let io = TokioIo::new(stream);
     if h2 {
+        let io = TokioIo::new(stream);
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
         let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::BadAnswer)?;
@@ -105,11 +109,17 @@ where
         });
         return Ok(Sender::H2(sender));
     }
-    let (sender, driver) = http1::handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::Connect)?;
+    let line = Line::new(limits);
+    let io = TokioIo::new(AnswerTap::new(stream, Rc::clone(&line)));
+    let mut builder = http1::Builder::new();
+    if limits.headers > super::limits::HYPERS_HEADERS {
+        builder.max_headers(limits.headers);
+    }
+    let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::Connect)?;
     tokio::task::spawn_local(async move {
         let _ = driver.await;
     });
-    Ok(Sender::H1(sender))
+    Ok(Sender::H1(Single { sender, line }))
 }
 
 /// The TLS client configuration of an upstream: 1.2 or newer, always verified, ring.

@@ -2,9 +2,10 @@
 //! exactly once, so no path through the proxy can lose an exchange.
 
 use super::body::{AFTERLIFE, Tee};
+use super::conn::{Conn, Cut};
 use super::worker::Worker;
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
-use crate::telemetry::metrics::{AttemptEnd, PathShard};
+use crate::telemetry::metrics::{AttemptEnd, DropStage, PathShard};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub struct Flight {
     delivered_at: Option<Instant>,
     on_wire: Option<Attempt>,
     left: Option<Rc<Cell<Option<Instant>>>>,
+    conn: Option<Rc<Conn>>,
 }
 
 impl Flight {
@@ -27,7 +29,22 @@ impl Flight {
     pub fn new(worker: Rc<Worker>, shard: Arc<PathShard>, started: Instant, exchange: Box<Exchange>) -> Self {
         worker.began();
         let exchange = Some(exchange);
-        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, left: None }
+        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, left: None, conn: None }
+    }
+
+    /// Says which connection the caller waits on.
+    pub fn of(&mut self, conn: Option<Rc<Conn>>) {
+        if let Some(conn) = &conn {
+            conn.began();
+        }
+        self.conn = conn;
+    }
+
+    /// Counts a copy there was no room for.
+    pub fn copied(&self, tee: &Tee) {
+        if tee.uncopied() {
+            self.worker.shared.metrics.recorder().dropped(DropStage::Body);
+        }
     }
 
     /// The raw exchange.
@@ -149,14 +166,22 @@ impl Drop for Flight {
             self.unanswered(attempt);
         }
         let left = self.caller_left();
+        let conn = self.conn.take();
+        if let Some(conn) = &conn {
+            conn.ended();
+        }
         let Some(mut exchange) = self.exchange.take() else { return };
+        if conn.is_some_and(|conn| conn.cut() == Some(Cut::Write)) {
+            exchange.error.get_or_insert(AgentError::DownloadTimeout);
+        }
         exchange.client_closed |= left;
         let end = self.delivered_at.unwrap_or_else(Instant::now);
         exchange.total_us = micros(end.saturating_duration_since(self.started));
         if let Some(upload) = &self.upload {
+            self.copied(upload);
             exchange.request.body_bytes = upload.bytes();
             exchange.request.body = upload.take();
-            exchange.client_closed |= upload.failed() && !upload.malformed();
+            exchange.client_closed |= upload.failed() && !upload.malformed() && exchange.error.is_none();
         }
         // Neither an answer nor an error: the future was dropped because the caller went away.
         if exchange.status == 0 && exchange.error.is_none() {

@@ -1,7 +1,9 @@
 //! One exchange, from request head to answer head.
 
 use super::body::{AFTERLIFE, ReplyBody, ReplyStream, RequestBody, Tee};
+use super::copies::Copies;
 use super::flight::{Flight, micros};
+use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Lease, Pool};
 use super::worker::Worker;
@@ -26,10 +28,15 @@ pub async fn handle(
     let started = Instant::now();
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
-    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream()) {
+    let refused = caller.conn.as_ref().and_then(|conn| conn.call());
+    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream(), refused) {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
+    opened.flight.of(caller.conn.clone());
+    if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
+        return refuse(opened.flight, AgentError::BodyTooLarge);
+    }
     if safe {
         return forward(worker, opened, caller, parts, body, started).await;
     }
@@ -54,12 +61,14 @@ fn open(
     started: Instant,
     parts: &mut request::Parts,
     empty: bool,
+    refused: Option<Reason>,
 ) -> Result<Opened, Box<Response<ReplyBody>>> {
     let shared = &worker.shared;
     let trace = context::trace(&parts.headers, &worker.ids, shared.trace_ratio);
     let started_us = shared.clock.wall_us();
     let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
-    let checked = target::check(parts).and_then(|(path, query)| {
+    let judged = refused.map_or(Ok(()), |reason| Err(reason.of_request()));
+    let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
         let target = target.ok_or(AgentError::BadRequest)?;
@@ -101,14 +110,24 @@ fn open(
                 parts.headers.remove(name);
             }
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
-            let tee = (!empty).then(|| Rc::new(Tee::new(shared.capture_request, started)));
+            let tee = (!empty).then(|| Rc::new(upload_tee(worker, started)));
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
             Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee })
         }
-        Err(error) => Err(Box::new(refuse(Flight::new(Rc::clone(worker), shard, started, exchange), error))),
+        Err(error) => {
+            let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
+            flight.fail(error);
+            Err(Box::new(reply::problem(error, Some(flight.correlation_id()), refused)))
+        }
     }
+}
+
+fn upload_tee(worker: &Worker, started: Instant) -> Tee {
+    let shared = &worker.shared;
+    let tee = Tee::new(Rc::clone(&worker.copies), shared.capture_request, started);
+    tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
 }
 
 type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, PathAndQuery), AgentError>;
@@ -119,7 +138,7 @@ fn checked_path(checked: &Checked) -> &str {
 
 fn refuse(mut flight: Flight, error: AgentError) -> Response<ReplyBody> {
     flight.fail(error);
-    reply::problem(error, Some(flight.correlation_id()))
+    reply::problem(error, Some(flight.correlation_id()), None)
 }
 
 /// Sends the request and turns what comes back into the caller's answer.
@@ -134,7 +153,10 @@ async fn forward(
     let Opened { mut flight, pool, upstream, target, tee } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     let span = worker.ids.next();
-    prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
+    let upgrade = prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
+    if upgrade.is_some_and(|protocol| !headers::is_h2c(&protocol)) {
+        return refuse(flight, AgentError::UpgradeRefused);
+    }
     parts.uri = Uri::from(target);
     let body = match &tee {
         Some(tee) => RequestBody::Stream(body, Rc::clone(tee)),
@@ -147,16 +169,22 @@ async fn forward(
     match sent.await {
         Ok((response, lease, head_at)) => {
             attempt.status = Some(response.status().as_u16());
-            let shape = Shape { head_at, limit: worker.shared.capture_response, idle: runtime.timeouts().idle };
+            let shape = Shape { copies: Rc::clone(&worker.copies), head_at, limit: worker.shared.capture_response, idle: runtime.timeouts().idle };
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(response.headers(), names);
             flight.answered(attempt, head_at);
             answer(response, lease, flight, shape)
         }
+        Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
+        Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
+            let error = reason.of_request();
+            flight.fail(error);
+            reply::problem(error, Some(flight.correlation_id()), Some(reason))
+        }
         Err(_) if tee.as_ref().is_some_and(|t| t.malformed()) => refuse(flight, AgentError::BadRequest),
         Err(error) if tee.as_ref().is_some_and(|t| t.failed()) => {
             flight.abandon();
-            reply::problem(error, Some(flight.correlation_id()))
+            reply::problem(error, Some(flight.correlation_id()), None)
         }
         Err(error) => {
             attempt.error = Some(error);
@@ -167,9 +195,16 @@ async fn forward(
 }
 
 /// Rewrites the request's headers for the next hop.
-fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, host: &HeaderValue, span: u64) {
+/// Gives the protocol that the caller would rather speak, if there is one.
+fn prepare(
+    parts: &mut request::Parts,
+    flight: &mut Flight,
+    caller: &Caller,
+    host: &HeaderValue,
+    span: u64,
+) -> Option<HeaderValue> {
     let headers = &mut parts.headers;
-    headers::strip_hop_by_hop(headers);
+    let upgrade = headers::strip_hop_by_hop(headers);
     headers.remove(router::TOKEN_HEADER);
     headers::announce(headers, caller, host, parts.version);
     let exchange = flight.exchange();
@@ -180,6 +215,7 @@ fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, hos
     headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
     set_correlation_id(headers, exchange.correlation_id.as_str());
     parts.version = Version::HTTP_11;
+    upgrade
 }
 
 fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
@@ -227,7 +263,7 @@ async fn send(
                     fresh = true;
                     flight.on_wire(None);
                 }
-                _ => return Err(blame(failure.error())),
+                _ => return Err(lease.broken().map_or_else(|| blame(failure.error()), Reason::of_answer)),
             },
         }
     }
@@ -273,6 +309,7 @@ async fn until_head<F: Future>(
 
 /// What the streaming of an answer needs to know.
 struct Shape {
+    copies: Rc<Copies>,
     head_at: Instant,
     limit: usize,
     idle: Duration,
@@ -291,7 +328,7 @@ fn answer(response: Response<Incoming>, lease: Lease, mut flight: Flight, shape:
         parts.headers.append(headers::SERVER_TIMING, value);
     }
     parts.version = Version::HTTP_11;
-    let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.limit, now), shape.idle);
+    let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.copies, shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
 }
 

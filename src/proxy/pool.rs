@@ -1,7 +1,9 @@
 //! One worker's connections to one upstream: HTTP/1.1 ones are lent to one exchange at a time, an HTTP/2 one is shared.
 
+use super::answer_tap::Line;
 use super::body::RequestBody;
 use super::connect;
+use super::framing::Reason;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
 use http::header::TRANSFER_ENCODING;
@@ -20,7 +22,7 @@ const MAX_IDLE: Duration = Duration::from_secs(50);
 pub struct Pool {
     config: upstream::Config,
     dialer: connect::Dialer,
-    idle: RefCell<VecDeque<(http1::SendRequest<RequestBody>, Instant)>>,
+    idle: RefCell<VecDeque<(Single, Instant)>>,
     shared: RefCell<Option<http2::SendRequest<RequestBody>>>,
     /// Counts the connections that were shared, to tell them apart.
     generation: Cell<u64>,
@@ -32,9 +34,23 @@ pub struct Pool {
 /// A connection on loan.
 pub enum Sender {
     /// For this exchange alone.
-    H1(http1::SendRequest<RequestBody>),
+    H1(Single),
     /// Shared with others.
     H2(http2::SendRequest<RequestBody>),
+}
+
+/// An HTTP/1.1 connection.
+pub struct Single {
+    /// Sends on it.
+    pub sender: http1::SendRequest<RequestBody>,
+    /// What its tap sees.
+    pub line: Rc<Line>,
+}
+
+impl Single {
+    fn is_usable(&self) -> bool {
+        !self.sender.is_closed() && self.line.broken().is_none()
+    }
 }
 
 /// A connection for one exchange. Dropping it unreleased closes an HTTP/1.1 connection.
@@ -108,14 +124,14 @@ impl Pool {
             return None;
         }
         loop {
-            let (mut sender, since) = self.idle.borrow_mut().pop_back()?;
+            let (mut single, since) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() > MAX_IDLE {
                 // The newest is too old, so all are.
                 self.idle.borrow_mut().clear();
                 return None;
             }
-            if !sender.is_closed() && (sender.is_ready() || sender.ready().await.is_ok()) {
-                return Some(Sender::H1(sender));
+            if single.is_usable() && (single.sender.is_ready() || single.sender.ready().await.is_ok()) {
+                return Some(Sender::H1(single));
             }
         }
     }
@@ -157,14 +173,23 @@ impl Lease {
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         match &mut self.sender {
-            Sender::H1(sender) => {
+            Sender::H1(Single { sender, line }) => {
                 keep_unusual_body(&mut request);
+                line.ask(request.method() == http::Method::HEAD);
                 sender.try_send_request(request).await
             }
             Sender::H2(sender) => {
                 self.pool.absolute(&mut request);
                 sender.try_send_request(request).await
             }
+        }
+    }
+
+    /// Why the answer on this connection was refused, if it was.
+    pub fn broken(&self) -> Option<Reason> {
+        match &self.sender {
+            Sender::H1(single) => single.line.broken(),
+            Sender::H2(_) => None,
         }
     }
 
@@ -177,14 +202,14 @@ impl Lease {
 
     /// Gives the connection back once the answer was read to its end.
     pub fn release(self) {
-        if let Sender::H1(sender) = self.sender
-            && !sender.is_closed()
+        if let Sender::H1(single) = self.sender
+            && single.is_usable()
         {
             let mut idle = self.pool.idle.borrow_mut();
             if idle.len() >= self.pool.config.max_idle_per_worker {
                 idle.pop_front();
             }
-            idle.push_back((sender, Instant::now()));
+            idle.push_back((single, Instant::now()));
         }
     }
 }

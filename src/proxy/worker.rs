@@ -1,11 +1,16 @@
 //! One data-path thread: a current-thread runtime, its own connection pools and metric shards, nothing shared on the way.
 
+use super::conn::{Conn, Cut};
+use super::copies::Copies;
 use super::drain::Drain;
 use super::forward;
 use super::headers::Caller;
+use super::limits::{HYPERS_HEADERS, Limits};
 use super::places::Places;
 use super::pool::Pool;
 use super::router::Router;
+use super::tap::Tap;
+use super::watchdog::Watchdog;
 use super::{context, upstreams};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Place};
@@ -15,18 +20,15 @@ use crate::vendors::RouteMatch;
 use http::Method;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
-
-/// Time a caller has to send the next request's head, idle time between requests included: longer than the usual client pools
-/// keep a connection, so that none of them finds it closed.
-const HEAD_READ: Duration = Duration::from_secs(75);
 
 /// What all workers read and none writes.
 pub struct Shared {
@@ -48,6 +50,10 @@ pub struct Shared {
     pub capture_request: usize,
     /// Bytes of an answer body copied.
     pub capture_response: usize,
+    /// Bytes of all body copies of one worker's running exchanges.
+    pub capture_share: usize,
+    /// What one caller may take.
+    pub limits: Limits,
 }
 
 type Spot = (Arc<Place>, Arc<PathShard>);
@@ -62,6 +68,9 @@ pub struct Worker {
     pub ids: context::SpanIds,
     /// Tells the connections to finish.
     pub drain: Rc<Drain>,
+    /// Room for body copies.
+    pub copies: Rc<Copies>,
+    watchdog: Rc<Watchdog>,
     index: usize,
     known: RefCell<HashMap<(u16, u16, u16), Spot>>,
     generic: RefCell<HashMap<(u16, u16, String), Spot>>,
@@ -82,6 +91,8 @@ impl Worker {
             pools,
             ids: context::SpanIds::new(index),
             drain: Rc::default(),
+            copies: Rc::new(Copies::new(shared.capture_share)),
+            watchdog: Rc::new(Watchdog::new(shared.limits.pace, shared.clock.elapsed())),
             index,
             known: RefCell::default(),
             generic: RefCell::default(),
@@ -178,9 +189,11 @@ impl Worker {
         self.tasks.len()
     }
 
-    /// Tells `/live` that this thread still runs.
+    /// Tells `/live` that this thread still runs, and looks after its connections.
     pub fn beat(&self) {
-        self.metrics.beat(self.shared.clock.elapsed());
+        let now = self.shared.clock.elapsed();
+        self.metrics.beat(now);
+        self.watchdog.look(now);
     }
 
     /// Serves one connection until it ends; a drain lets the running exchange finish and closes after it.
@@ -189,15 +202,22 @@ impl Worker {
         let Ok(peer) = stream.peer_addr() else { return };
         // Small answers must not wait for the caller's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        let caller = Caller::new(peer.ip().to_canonical(), false);
+        let conn = Rc::new(Conn::new(self.shared.clock.elapsed()));
+        let _watched = self.watchdog.watch(&conn);
+        let caller = Caller::new(peer.ip().to_canonical(), false).on(Rc::clone(&conn));
+        let limits = self.shared.limits.message;
         let service = service_fn(|request| {
             let (worker, caller) = (Rc::clone(&self), caller.clone());
             async move { Ok::<_, std::convert::Infallible>(forward::handle(worker, listener, caller, request).await) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_READ)
-            .serve_connection(TokioIo::new(stream), service);
+        let mut builder = http1::Builder::new();
+        // The tap and the watchdog bound heads, in bytes and in time.
+        builder.header_read_timeout(None);
+        if limits.headers > HYPERS_HEADERS {
+            builder.max_headers(limits.headers);
+        }
+        let connection =
+            builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
         let mut connection = std::pin::pin!(connection);
         let mut watch = self.drain.watch();
         let mut draining = false;
@@ -207,6 +227,10 @@ impl Worker {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }
+            if matches!(conn.cut(), Some(Cut::Idle | Cut::Write)) {
+                return Poll::Ready(Ok(()));
+            }
+            conn.driven_by(cx.waker());
             watch.list(cx.waker());
             connection.as_mut().poll(cx)
         })
