@@ -3,10 +3,14 @@
 //! An [`Exchange`] is raw: it holds paths, headers and bodies as they crossed the wire. It is neither `Serialize` nor
 //! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
 
+mod captured;
 pub mod record;
 pub mod redact;
 
-use http::{HeaderName, HeaderValue, Method, Uri};
+pub use captured::{Headers, Target};
+
+use http::Method;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What started the exchange. Alert rules read `proxy` and `replay` unless they say otherwise.
@@ -329,7 +333,7 @@ pub struct CapturedBody {
 #[derive(Default, Clone)]
 pub struct Message {
     /// Only the headers that the profile and the masking allow-list name.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Headers,
     /// Bytes of the body as sent, whether copied or not.
     pub body_bytes: u64,
     /// The bounded copy.
@@ -339,7 +343,7 @@ pub struct Message {
 impl Message {
     /// The first value of a captured header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok())
+        self.headers.get(name)
     }
 }
 
@@ -408,7 +412,9 @@ pub struct Exchange {
     /// The request's method.
     pub method: Method,
     /// The request's target as forwarded (path and query, raw).
-    pub target: Uri,
+    pub target: Target,
+    /// Number of the route in the upstream's profile, if it is one of its own.
+    pub route: Option<u16>,
     /// The status the caller got; 0 when it left before one was sent.
     pub status: u16,
     /// Set when the caller's answer was made by Vigie, or the CRM's broke off.
@@ -428,7 +434,7 @@ pub struct Exchange {
     /// Trace context.
     pub trace: Trace,
     /// Requests on the wire, oldest first; empty when Vigie refused before sending.
-    pub attempts: Vec<Attempt>,
+    pub attempts: SmallVec<[Attempt; 1]>,
     /// Keyed hash of the credential sent, so that unknown callers can be listed and named.
     pub fingerprint: Option<u64>,
 }

@@ -147,7 +147,7 @@ impl Profile {
     /// Where `path` belongs. `path` is the one sent to the CRM (upstream's base path included), raw, without query.
     /// Known routes cost one walk and no allocation. So far a route is the same for all methods.
     pub fn route(&self, _method: &Method, path: &str) -> RouteMatch<'_> {
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let path = without_query(path);
         let Some(rest) = self.below_prefix(path) else {
             return RouteMatch::Generic(template::generic("", path, |w| self.trie.has_word(w)));
         };
@@ -164,7 +164,7 @@ impl Profile {
 
     /// Token kind and raw id of every segment of `path` that is an id of a known route.
     pub fn path_ids<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let rest = self.below_prefix(path.split_once('?').map_or(path, |(path, _)| path));
+        let rest = self.below_prefix(without_query(path));
         let route = rest.and_then(|rest| self.trie.find(rest)).and_then(|i| self.routes.get(usize::from(i)));
         let params = route.map(|route| route.params.as_slice()).unwrap_or_default();
         let segments = move |at: usize| route::segments(rest.unwrap_or_default()).nth(at);
@@ -228,6 +228,11 @@ impl Profile {
         let below = |prefix: &String| path.strip_prefix(prefix.as_str()).filter(|r| r.is_empty() || r.starts_with('/'));
         self.prefixes.iter().find_map(below)
     }
+}
+
+/// A path without its query; byte by byte, as paths are short.
+fn without_query(path: &str) -> &str {
+    path.bytes().position(|b| b == b'?').map_or(path, |at| &path[..at])
 }
 
 #[cfg(test)]

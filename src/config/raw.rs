@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod limits;
 mod sections;
+pub use limits::Limits;
 pub use sections::{Admin, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 /// Configuration of Vigie.
@@ -95,6 +97,8 @@ pub struct Proxy {
     pub workers: Workers,
     /// How much of each body is copied to judge its meaning. Bodies are always forwarded whole.
     pub capture: Capture,
+    /// What one caller may take: of bytes, of connections, of time. What goes beyond is refused with a status that says so.
+    pub limits: Limits,
     /// How long running exchanges may go on after SIGTERM, 0s to 10m.
     pub drain: Span,
 }
@@ -107,6 +111,7 @@ impl Default for Proxy {
             listeners: None,
             workers: Workers(None),
             capture: Capture::default(),
+            limits: Limits::default(),
             drain: Span(Duration::from_secs(30)),
         }
     }
@@ -137,11 +142,13 @@ pub struct Capture {
     pub request: Bytes,
     /// Of an answer's body, 16MiB at most.
     pub response: Bytes,
+    /// Of all bodies of running exchanges together, 1MiB or more; an exchange beyond is not copied and counts as `unclassified`.
+    pub total: Bytes,
 }
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { request: Bytes(64 << 10), response: Bytes(64 << 10) }
+        Self { request: Bytes(64 << 10), response: Bytes(64 << 10), total: Bytes(64 << 20) }
     }
 }
 

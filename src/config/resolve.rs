@@ -67,6 +67,8 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         workers: file.proxy.workers.0.unwrap_or_else(cores),
         capture_request_bytes: clamp(file.proxy.capture.request.0),
         capture_response_bytes: clamp(file.proxy.capture.response.0),
+        capture_total_bytes: clamp(file.proxy.capture.total.0),
+        limits: (&file.proxy.limits).into(),
         drain: file.proxy.drain.0,
         integrations: integrations.collect(),
         // Without a collector nothing is worth sampling.

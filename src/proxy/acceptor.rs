@@ -4,6 +4,7 @@
 //! queued ones when a listener closes.
 
 use super::Config;
+use super::admission::{Admission, Place};
 use super::worker::{Shared, Worker};
 use std::io;
 use std::net::SocketAddr;
@@ -22,8 +23,8 @@ const BEAT: Duration = Duration::from_secs(1);
 /// Pause after a failed accept (usually no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection handed to a worker: the stream and the listener's index.
-type Handed = (std::net::TcpStream, usize);
+/// A connection handed to a worker: the stream, the listener's index, and its place among the connections there may be.
+type Handed = (std::net::TcpStream, usize, Place);
 
 struct Lane {
     sender: UnboundedSender<Handed>,
@@ -57,8 +58,9 @@ pub async fn start(config: &Config, shared: Arc<Shared>) -> io::Result<Running> 
         threads.push(std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || thread.run(receiver))?);
     }
     let lanes: Arc<[Lane]> = lanes.into();
+    let admission = Admission::new(&config.limits, Arc::clone(&shared.metrics));
     for (index, listener) in listeners.into_iter().enumerate() {
-        tokio::spawn(accept(listener, index, Arc::clone(&lanes), stop.clone()));
+        tokio::spawn(accept(listener, index, Arc::clone(&lanes), Arc::clone(&admission), stop.clone()));
     }
     Ok(Running { addresses, stop, threads })
 }
@@ -80,15 +82,24 @@ impl Running {
     }
 }
 
-async fn accept(listener: TcpListener, index: usize, lanes: Arc<[Lane]>, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    index: usize,
+    lanes: Arc<[Lane]>,
+    admission: Arc<Admission>,
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => hand_over(&lanes, stream, index),
+        match accepted {
+            Ok((stream, peer)) => match admission.admit(peer.ip()) {
+                Ok(place) => hand_over(&lanes, stream, index, place),
+                Err(refused) => admission.turn_away(stream, refused),
+            },
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -97,11 +108,12 @@ async fn accept(listener: TcpListener, index: usize, lanes: Arc<[Lane]>, stop: C
     }
 }
 
-fn hand_over(lanes: &[Lane], stream: std::net::TcpStream, listener: usize) {
+fn hand_over(lanes: &[Lane], stream: TcpStream, listener: usize, place: Place) {
+    let Ok(stream) = stream.into_std() else { return };
     let Some(lane) = lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { return };
     lane.open.fetch_add(1, Ordering::Relaxed);
     // A worker that is gone drops the stream, which closes it.
-    let _ = lane.sender.send((stream, listener));
+    let _ = lane.sender.send((stream, listener, place));
 }
 
 struct WorkerThread {
@@ -151,12 +163,13 @@ impl WorkerThread {
     }
 }
 
-fn begin(worker: &Rc<Worker>, (stream, listener): Handed, open: &Arc<AtomicUsize>) {
+fn begin(worker: &Rc<Worker>, (stream, listener, place): Handed, open: &Arc<AtomicUsize>) {
     let (serving, open) = (Rc::clone(worker), Arc::clone(open));
     worker.spawn(async move {
         if let Ok(stream) = TcpStream::from_std(stream) {
             serving.serve(stream, listener).await;
         }
+        drop(place);
         open.fetch_sub(1, Ordering::Relaxed);
     });
 }

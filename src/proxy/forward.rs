@@ -8,10 +8,11 @@ use super::headers::{self, Caller};
 use super::pool::{Lease, Pool};
 use super::worker::Worker;
 use super::{context, reply, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Kind, Message};
+use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -74,13 +75,13 @@ fn open(
         let target = target.ok_or(AgentError::BadRequest)?;
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
     });
-    let (place, shard) = match &checked {
+    let (route, (place, shard)) = match &checked {
         Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
-        Err(_) => worker.nowhere(),
+        Err(_) => (None, worker.nowhere()),
     };
     let request_headers = match &checked {
         Ok((upstream, ..)) => headers::capture(&parts.headers, shared.upstreams[*upstream].profile().request_headers()),
-        Err(_) => Vec::new(),
+        Err(_) => Headers::default(),
     };
     let mut exchange = Box::new(Exchange {
         place,
@@ -89,7 +90,8 @@ fn open(
         started_us,
         head_at_us: 0,
         method: parts.method.clone(),
-        target: Uri::default(),
+        target: Target::default(),
+        route,
         status: 0,
         error: None,
         client_closed: false,
@@ -99,13 +101,13 @@ fn open(
         response: Message::default(),
         correlation_id,
         trace,
-        attempts: Vec::new(),
+        attempts: SmallVec::new(),
         fingerprint: None,
     });
     match checked {
         Ok((upstream, _, strip, fingerprint, target)) => {
             exchange.fingerprint = fingerprint;
-            exchange.target = Uri::from(target.clone());
+            exchange.target = Target::from(&target);
             if let Some(name) = strip {
                 parts.headers.remove(name);
             }

@@ -1,6 +1,7 @@
 //! Headers on their way through: hop-by-hop ones go (RFC 9110 section 7.6.1), the proxy's own are added.
 
 use super::conn::Conn;
+use crate::exchange::Headers;
 use http::header::{
     CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
@@ -175,15 +176,14 @@ pub fn announce_reply(headers: &mut HeaderMap) {
 }
 
 /// Copies the headers named, for the recorder.
-pub fn capture(headers: &HeaderMap, names: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
+pub fn capture(headers: &HeaderMap, names: &[HeaderName]) -> Headers {
     let lengths = lengths(names);
-    let mut found = Vec::with_capacity(names.len().min(headers.len()));
-    found.extend(
-        headers
-            .iter()
-            .filter(|(name, _)| may_be_in(lengths, name) && names.contains(name))
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
+    let mut found = Headers::default();
+    for (name, value) in headers {
+        if may_be_in(lengths, name) && names.contains(name) {
+            found.push(name.as_str(), value.as_bytes());
+        }
+    }
     found
 }
 

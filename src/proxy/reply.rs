@@ -106,6 +106,22 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
     }
 }
 
+/// The whole answer for `error` as bytes, for a connection that no parser serves.
+pub fn raw(error: AgentError) -> Vec<u8> {
+    let (title, detail) = explain(error);
+    let (status, kind) = (error.status(), error.as_str());
+    let body = serde_json::json!({
+        "type": format!("urn:vigie:error:{kind}"), "title": title, "status": status, "detail": detail,
+    })
+    .to_string();
+    format!(
+        "HTTP/1.1 {status} Refused\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         retry-after: 1\r\nx-vigie-error: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// The answer for `error`, as `application/problem+json`; `reason` says more of a malformed message.
 pub fn problem(error: AgentError, correlation_id: Option<&str>, reason: Option<Reason>) -> Response<ReplyBody> {
     let (title, advice) = explain(error);

@@ -103,29 +103,29 @@ impl Worker {
         })
     }
 
-    /// Place and metric shard of a request.
-    pub fn place(&self, integration: usize, upstream: usize, method: &Method, path: &str) -> Spot {
+    /// Route, place and metric shard of a request.
+    pub fn place(&self, integration: usize, upstream: usize, method: &Method, path: &str) -> (Option<u16>, Spot) {
         let profile = self.shared.upstreams[upstream].profile();
         match profile.route(method, path) {
             RouteMatch::Known(route) => {
                 let key = (integration as u16, upstream as u16, route.index);
                 if let Some(spot) = self.known.borrow().get(&key) {
-                    return spot.clone();
+                    return (Some(route.index), spot.clone());
                 }
                 let spot = self.resolve(integration, upstream, &route.template);
                 self.known.borrow_mut().insert(key, spot.clone());
-                spot
+                (Some(route.index), spot)
             }
             RouteMatch::Generic(route) => {
                 let key = (integration as u16, upstream as u16, route);
                 if let Some(spot) = self.generic.borrow().get(&key) {
-                    return spot.clone();
+                    return (None, spot.clone());
                 }
                 let spot = self.resolve(integration, upstream, &key.2);
                 if self.generic.borrow().len() < MAX_REMEMBERED {
                     self.generic.borrow_mut().insert(key, spot.clone());
                 }
-                spot
+                (None, spot)
             }
         }
     }

@@ -29,7 +29,7 @@ pub fn digest(
     capture: Capture,
     remaining: Option<u64>,
 ) -> Digest {
-    let route = known.profile.route(&exchange.method, exchange.target.path()).known();
+    let route = exchange.route.and_then(|index| known.profile.routes().get(usize::from(index)));
     let reply = &exchange.response.body;
     let body = decode(exchange.response.header("content-encoding"), &reply.bytes, reply.truncated);
     let judged = judge(exchange, known, route, &body);
@@ -193,29 +193,37 @@ fn timestamp(us: i64) -> String {
     let (days, in_day) = (us.div_euclid(86_400_000_000), us.rem_euclid(86_400_000_000));
     let (year, month, day) = civil(days);
     let ms = in_day / 1000;
-    let parts = [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (ms / 3_600_000, 2, ':'),
-        (ms / 60_000 % 60, 2, ':'),
-        (ms / 1000 % 60, 2, '.'),
-        (ms % 1000, 3, 'Z'),
-    ];
-    let mut text = String::with_capacity(24);
-    for (value, width, after) in parts {
-        for place in (0..width).rev() {
-            text.push(char::from(b'0' + (value / 10_i64.pow(place) % 10) as u8));
-        }
-        text.push(after);
-    }
-    text
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |at: usize, value: i64| {
+        text[at] = b'0' + (value / 10 % 10) as u8;
+        text[at + 1] = b'0' + (value % 10) as u8;
+    };
+    put(0, year / 100);
+    put(2, year);
+    put(5, month);
+    put(8, day);
+    put(11, ms / 3_600_000);
+    put(14, ms / 60_000 % 60);
+    put(17, ms / 1000 % 60);
+    put(20, ms / 10);
+    text[22] = b'0' + (ms % 10) as u8;
+    ascii(&text)
+}
+
+/// Digits and punctuation as text.
+fn ascii(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// 32 lower-case hex digits.
 fn hex(id: u128) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    (0..32).rev().map(|at| char::from(DIGITS[(id >> (4 * at)) as usize & 15])).collect()
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(id.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    ascii(&text)
 }
 
 /// Days since the Unix epoch to a date of the proleptic Gregorian calendar (Howard Hinnant's `civil_from_days`): a tenth

@@ -68,7 +68,10 @@ pub struct Guard {
 #[derive(Debug)]
 enum Queue {
     /// Nowhere yet: what ended before the exporter was there.
-    Early { spans: Vec<SpanData>, lost: u64 },
+    Early {
+        spans: Vec<SpanData>,
+        lost: u64,
+    },
     Attached(Spans),
 }
 

@@ -15,7 +15,7 @@ mod requests;
 mod upstream;
 mod worker;
 
-pub use agent::{AgentMetrics, DropStage, LogSink, RecorderMetrics, SpanResult};
+pub use agent::{AgentMetrics, DropStage, LogSink, RecorderMetrics, Refused, SpanResult};
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};

@@ -167,12 +167,11 @@ fn inner_status(profile: &Profile, status: u16, message: Option<&str>, body: &[u
 
 /// By its type; where that is missing or plain text, by its first character.
 fn is_json(content_type: Option<&str>, body: &[u8]) -> bool {
-    let media = content_type.map(|t| t.split(';').next().unwrap_or_default().trim()).unwrap_or_default();
-    let ends_with = |end: &str| {
-        media.len() >= end.len() && media.as_bytes()[media.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
-    };
-    if media.is_empty() || media.eq_ignore_ascii_case("text/plain") {
+    let media = content_type.unwrap_or_default().as_bytes();
+    let media = media.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let ends_with = |end: &[u8]| media.len() >= end.len() && media[media.len() - end.len()..].eq_ignore_ascii_case(end);
+    if media.is_empty() || media.eq_ignore_ascii_case(b"text/plain") {
         return body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'['));
     }
-    ends_with("/json") || ends_with("+json")
+    ends_with(b"/json") || ends_with(b"+json")
 }

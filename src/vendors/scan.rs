@@ -3,10 +3,11 @@
 //! A [`Scan`] is a small trie of the named places. The walk follows it and skips every other value without decoding it,
 //! so memory depends on the profile, not on the answer.
 
+#[cfg(test)]
+mod oracle;
 mod walk;
 
-use serde::de::DeserializeSeed;
-use walk::Seed;
+use walk::Walk;
 
 /// Bytes of a message that are kept: enough for the longest validation text seen, little enough for a log line.
 const MAX_MESSAGE_BYTES: usize = 512;
@@ -37,6 +38,12 @@ struct Node {
     names: Vec<(Box<str>, usize)>,
     /// For the elements of a list.
     elements: Option<usize>,
+}
+
+impl Node {
+    fn child(&self, name: &[u8]) -> Option<usize> {
+        self.names.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, child)| *child)
+    }
 }
 
 /// The named places of one kind of answer.
@@ -110,13 +117,7 @@ impl Scan {
     /// Walks `body`. What was found before its end, or before it broke, is in the result.
     pub fn run(&self, body: &[u8]) -> (Found, End) {
         let mut found = Found::default();
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let walked = Seed { scan: self, at: 0, found: &mut found }.deserialize(&mut json).and_then(|()| json.end());
-        let end = match walked {
-            Ok(()) => End::Whole,
-            Err(e) if e.is_eof() => End::Cut,
-            Err(_) => End::Broken,
-        };
+        let end = Walk::new(self, body, &mut found).run();
         (found, end)
     }
 }

@@ -53,7 +53,9 @@ struct Line<'a> {
 impl Line<'_> {
     fn text(&mut self, before: &str, value: &str) {
         self.out.extend_from_slice(before.as_bytes());
-        let plain = value.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
+        // Every byte is looked at, though one would do: without an early end the loop runs on vectors.
+        let special = |b: u8| (b < 0x20) | (b == b'"') | (b == b'\\');
+        let plain = !value.bytes().fold(false, |found, b| found | special(b));
         if plain {
             self.out.push(b'"');
             self.out.extend_from_slice(value.as_bytes());

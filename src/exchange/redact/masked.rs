@@ -70,7 +70,8 @@ fn is_count(word: &str) -> bool {
 }
 
 fn is_token(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(kind, hash)| token::is_kind(kind) && token::is_hash(hash))
+    let Some(colon) = word.bytes().position(|b| b == b':') else { return false };
+    token::is_kind(&word[..colon]) && token::is_hash(&word[colon + 1..])
 }
 
 impl fmt::Display for Masked {

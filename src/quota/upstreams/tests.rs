@@ -1,12 +1,12 @@
 use super::*;
 use crate::clock::Clock;
 use crate::exchange::redact::Masked;
-use crate::exchange::{AgentError, Attempt, Direction, Kind, Message, Place, Trace};
+use crate::exchange::{AgentError, Attempt, Direction, Kind, Message, Place, Target, Trace};
 use crate::telemetry::Caps;
 use crate::telemetry::metrics::Options;
 use crate::upstream::{DeclaredQuota, HttpVersion, Timeouts};
 use crate::vendors::Profile;
-use http::{Method, Uri};
+use http::Method;
 use std::time::Duration;
 
 const T: i64 = 1_760_000_000;
@@ -46,7 +46,8 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         started_us: T * 1_000_000,
         head_at_us: 0,
         method: Method::GET,
-        target: Uri::from_static("/x"),
+        target: Target::default(),
+        route: None,
         status: 200,
         error: None,
         client_closed: false,
@@ -57,7 +58,7 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         correlation_id: Masked::word("c"),
         fingerprint: None,
         trace: Trace::default(),
-        attempts: vec![attempt; attempts],
+        attempts: smallvec::smallvec![attempt; attempts],
     }
 }
 

@@ -62,6 +62,16 @@ counted_set! {
     }
 }
 
+counted_set! {
+    /// Why a caller's connection was refused.
+    Refused {
+        /// There are already as many as there may be.
+        Total = "total",
+        /// There are already as many from its address.
+        PerCaller = "per_caller",
+    }
+}
+
 /// Counters and gauges of the recorder.
 #[derive(Default)]
 pub struct RecorderMetrics {
@@ -128,6 +138,7 @@ pub struct AgentMetrics {
     log_lines: [AtomicU64; LogSink::ALL.len()],
     log_write_errors: [AtomicU64; LogSink::ALL.len()],
     spans: [AtomicU64; SpanResult::ALL.len()],
+    refused: [AtomicU64; Refused::ALL.len()],
     history_bytes: AtomicU64,
     unknown_callers: AtomicU64,
     reload_ok: AtomicBool,
@@ -143,6 +154,7 @@ impl AgentMetrics {
             log_lines: Default::default(),
             log_write_errors: Default::default(),
             spans: Default::default(),
+            refused: Default::default(),
             history_bytes: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
             // Metrics only exist once a configuration was loaded.
@@ -164,6 +176,11 @@ impl AgentMetrics {
     /// Counts spans.
     pub fn spans(&self, result: SpanResult, count: u64) {
         self.spans[result as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts a connection refused.
+    pub fn connection_refused(&self, why: Refused) {
+        self.refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Spans so far.
@@ -201,6 +218,7 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::LOG_LINES, sinks(), &agent.log_lines),
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
+        set(&catalogue::CONNECTIONS_REFUSED, Refused::ALL.iter().map(|why| why.as_str()), &agent.refused),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),

@@ -124,7 +124,14 @@ impl Trie {
 /// The segments of a path: one leading and one trailing slash are not segments.
 pub fn segments(path: &str) -> impl Iterator<Item = &str> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    path.strip_suffix('/').unwrap_or(path).split('/')
+    let mut rest = Some(path.strip_suffix('/').unwrap_or(path));
+    // Byte by byte: segments are shorter than what a general search needs to begin.
+    std::iter::from_fn(move || {
+        let path = rest?;
+        let end = path.bytes().position(|b| b == b'/');
+        rest = end.map(|at| &path[at + 1..]);
+        Some(end.map_or(path, |at| &path[..at]))
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use vigie::exchange::redact::{MAX_MASKED_BYTES, MaskKey, Masked, Masker, correlation_id};
 use vigie::exchange::{
-    AgentError, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Kind, Message, Place, Trace,
+    AgentError, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Message, Place, Target, Trace,
 };
 use vigie::recorder::{Capture, Digest, Knowledge, digest};
 use vigie::secret::Secret;
@@ -111,7 +111,11 @@ struct Side {
 impl Side {
     fn message(self) -> Message {
         let Self { headers, bytes, truncated, complete } = self;
-        Message { headers, body_bytes: bytes.len() as u64, body: CapturedBody { bytes, truncated, complete } }
+        let mut copied = Headers::default();
+        for (name, value) in &headers {
+            copied.push(name.as_str(), value.as_bytes());
+        }
+        Message { headers: copied, body_bytes: bytes.len() as u64, body: CapturedBody { bytes, truncated, complete } }
     }
 }
 
@@ -192,7 +196,8 @@ impl Drawn {
             started_us: us >> 8,
             head_at_us: 0,
             method: Method::from_bytes(method.as_bytes()).expect("a token"),
-            target,
+            target: target.path_and_query().map(Target::from).unwrap_or_default(),
+            route: None,
             status: attempts.last().and_then(|a| a.status).unwrap_or(502),
             error: attempts.last().and_then(|a| a.error),
             client_closed,
@@ -202,7 +207,7 @@ impl Drawn {
             response: response.message(),
             correlation_id: correlation_id(&id).unwrap_or(Masked::from_trace_id(1)),
             trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false },
-            attempts,
+            attempts: attempts.into(),
             fingerprint: None,
         }
     }
@@ -249,8 +254,10 @@ fn any_exchange_becomes_one_bounded_line_without_anything_planted() {
         ..ProptestConfig::default()
     };
     proptest!(config, |(drawn in drawn())| {
-        let exchange = drawn.exchange();
+        let mut exchange = drawn.exchange();
         for known in &knowledge {
+            let route = known.profile.route(&exchange.method, exchange.target.path()).known();
+            exchange.route = route.map(|route| route.index);
             check(&digest(&exchange, known, &masker, Capture::All, Some(7)))?;
         }
     });

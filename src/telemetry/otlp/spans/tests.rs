@@ -1,6 +1,7 @@
 use super::*;
 use crate::exchange::redact::Masked;
-use crate::exchange::{AgentError, Direction, Message, Place, Trace};
+use crate::exchange::{AgentError, Direction, Message, Place, Target, Trace};
+use http::uri::PathAndQuery;
 use std::collections::BTreeMap;
 
 /// A path, query and body that must not reach a span.
@@ -33,7 +34,8 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         started_us: 1_764_066_000_000_000,
         head_at_us: 0,
         method: http::Method::PUT,
-        target: "/api/deals/4711?email=jane@example.com&key=s3cr3t".parse().unwrap(),
+        target: Target::from(&PathAndQuery::from_static("/api/deals/4711?email=jane@example.com&key=s3cr3t")),
+        route: None,
         status,
         error: None,
         client_closed: false,
@@ -43,7 +45,10 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         response: Message { body_bytes: 360, ..Message::default() },
         correlation_id: Masked::word("c-1"),
         trace: Trace { trace_id: 0xabc, parent: Some(7), server_span: 8, sampled: true },
-        attempts: vec![attempt(9, 100, None, Some(AgentError::Connect)), attempt(10, 3_000, Some(status), None)],
+        attempts: smallvec::smallvec![
+            attempt(9, 100, None, Some(AgentError::Connect)),
+            attempt(10, 3_000, Some(status), None)
+        ],
         fingerprint: None,
     };
     let record = record(&exchange);
