@@ -11,7 +11,7 @@ mod copies;
 mod drain;
 mod flight;
 mod forward;
-mod framing;
+pub mod framing;
 mod headers;
 mod held;
 mod limits;

@@ -29,7 +29,17 @@ impl Flight {
     pub fn new(worker: Rc<Worker>, shard: Arc<PathShard>, started: Instant, exchange: Box<Exchange>) -> Self {
         worker.began();
         let exchange = Some(exchange);
-        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, left: None, conn: None }
+        Self {
+            exchange,
+            worker,
+            shard,
+            started,
+            upload: None,
+            delivered_at: None,
+            on_wire: None,
+            left: None,
+            conn: None,
+        }
     }
 
     /// Says which connection the caller waits on.

@@ -171,7 +171,12 @@ async fn forward(
     match sent.await {
         Ok((response, lease, head_at)) => {
             attempt.status = Some(response.status().as_u16());
-            let shape = Shape { copies: Rc::clone(&worker.copies), head_at, limit: worker.shared.capture_response, idle: runtime.timeouts().idle };
+            let shape = Shape {
+                copies: Rc::clone(&worker.copies),
+                head_at,
+                limit: worker.shared.capture_response,
+                idle: runtime.timeouts().idle,
+            };
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(response.headers(), names);
             flight.answered(attempt, head_at);

@@ -2,9 +2,7 @@
 
 use super::conn::Conn;
 use crate::exchange::Headers;
-use http::header::{
-    CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -66,15 +64,17 @@ const PROTECTED: [&str; 18] = [
 /// Removes what must not be forwarded, in either direction. Framing headers go as well: the next hop's are written anew.
 /// Gives the protocol that was asked for or offered, if one was.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    // It is listed in `Connection` as a rule, so it is read before what is listed goes.
+    let listed = headers.contains_key(CONNECTION).then(|| headers.get(UPGRADE).cloned()).flatten();
     if headers.contains_key(CONNECTION) {
         strip_listed(headers);
     }
     let lengths = lengths(&HOP_BY_HOP);
     // Usually there is none: one walk over the names there are is cheaper than a look-up of every name there may be.
     if !headers.keys().any(|name| may_be_in(lengths, name) && HOP_BY_HOP.contains(name)) {
-        return None;
+        return listed;
     }
-    let upgrade = headers.get(UPGRADE).cloned();
+    let upgrade = listed.or_else(|| headers.get(UPGRADE).cloned());
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }

@@ -216,8 +216,7 @@ impl Worker {
         if limits.headers > HYPERS_HEADERS {
             builder.max_headers(limits.headers);
         }
-        let connection =
-            builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
+        let connection = builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
         let mut connection = std::pin::pin!(connection);
         let mut watch = self.drain.watch();
         let mut draining = false;

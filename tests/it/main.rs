@@ -9,6 +9,8 @@ mod clients;
 mod config;
 mod degradation;
 mod demo;
+mod framing;
+mod fuzz;
 mod layering;
 #[cfg(feature = "peers")]
 mod otlp;

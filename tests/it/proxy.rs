@@ -10,6 +10,6 @@ mod headers;
 mod records;
 mod refusals;
 mod streaming;
-mod support;
+pub mod support;
 mod timeouts;
 mod tls;

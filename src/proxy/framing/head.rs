@@ -15,8 +15,25 @@ const TARGET: [bool; 256] = {
         table[byte] = b.is_ascii_alphanumeric()
             || matches!(
                 b,
-                b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';'
-                    | b'=' | b':' | b'@' | b'/' | b'?'
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+                    | b':'
+                    | b'@'
+                    | b'/'
+                    | b'?'
             );
         byte += 1;
     }
@@ -173,12 +190,14 @@ impl Head {
                 Ok(Some(at + 10))
             }
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b'\n', ..] => Err(Reason::BareLf),
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, ..] => match major.is_ascii_digit() && minor.is_ascii_digit() {
-                true if major == b'1' && minor <= b'1' && bytes.len() < at + 10 => Ok(None),
-                true if major == b'1' && minor <= b'1' => Err(Reason::BadStartLine),
-                true => Err(Reason::Version),
-                false => Err(Reason::BadStartLine),
-            },
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, ..] => {
+                match major.is_ascii_digit() && minor.is_ascii_digit() {
+                    true if major == b'1' && minor <= b'1' && bytes.len() < at + 10 => Ok(None),
+                    true if major == b'1' && minor <= b'1' => Err(Reason::BadStartLine),
+                    true => Err(Reason::Version),
+                    false => Err(Reason::BadStartLine),
+                }
+            }
             ref rest if rest.len() < 8 && is_start_of_version(rest) => Ok(None),
             _ => Err(Reason::BadStartLine),
         }
@@ -201,7 +220,9 @@ impl Head {
                 self.at = end + 2;
                 Ok(true)
             }
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, ..] if (major, minor) > (b'1', b'1') => Err(Reason::Version),
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, ..] if (major, minor) > (b'1', b'1') => {
+                Err(Reason::Version)
+            }
             _ if bytes.len() < 13 && is_start_of_version(&bytes[..bytes.len().min(8)]) => Ok(false),
             _ => Err(Reason::BadStartLine),
         }

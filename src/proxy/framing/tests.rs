@@ -109,7 +109,8 @@ fn an_answer_must_have_been_asked_for() {
 
 #[test]
 fn a_stand_in_holds_nothing_of_what_was_refused_but_method_and_id() {
-    let refused = b"DELETE /api/secret HTTP/1.1\nx-correlation-id: a b\r\nX-Correlation-ID: order.7\r\nx: secret\r\n\r\n";
+    let refused =
+        b"DELETE /api/secret HTTP/1.1\nx-correlation-id: a b\r\nX-Correlation-ID: order.7\r\nx: secret\r\n\r\n";
     let text = String::from_utf8(stand_in(refused)).expect("text");
     assert_eq!(text, "DELETE /- HTTP/1.1\r\nhost: -\r\nx-correlation-id: order.7\r\n\r\n");
     assert_eq!(stand_in(b"\x16\x03\x01"), b"UNKNOWN /- HTTP/1.1\r\nhost: -\r\n\r\n");

@@ -31,9 +31,7 @@ fn raw(value: &Value) -> Vec<u8> {
     match value {
         Value::String(text) => bytes(text),
         Value::Array(parts) => parts.iter().flat_map(raw).collect(),
-        part => {
-            bytes(part["repeat"].as_str().expect("text")).repeat(part["times"].as_u64().expect("a count") as usize)
-        }
+        part => bytes(part["repeat"].as_str().expect("text")).repeat(part["times"].as_u64().expect("a count") as usize),
     }
 }
 

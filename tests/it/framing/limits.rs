@@ -1,7 +1,7 @@
 //! What one caller may take: each limit has its status, its record and its count.
 
 use crate::proxy::support::{Scripted, Wire, assert_fields, head, record};
-use crate::support::{DEADLINE, Origin, TestAgent, eventually};
+use crate::support::{DEADLINE, Origin, RawAnswer, RawOrigin, TestAgent, eventually};
 use serde_json::{Value, json};
 
 async fn limited(upstream: &str, limits: Value) -> TestAgent {
@@ -108,7 +108,7 @@ async fn one_connection_too_many_is_told_so() {
 
 #[tokio::test]
 async fn limits_of_heads_are_keys() {
-    let origin = Origin::json(200, "{}").await;
+    let origin = RawOrigin::start(RawAnswer::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec())).await;
     let agent = limited(&origin.url(), json!({ "head": "8KiB", "headers": 200, "uri": "1KiB" })).await;
     let long = format!("/api/{}", "a".repeat(1100));
     for (target, more, status) in [

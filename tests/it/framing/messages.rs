@@ -95,12 +95,13 @@ async fn an_upload_that_is_answered_early_spoils_no_connection() {
 #[tokio::test]
 async fn bytes_on_an_idle_connection_are_no_answer() {
     let origin = Scripted::start(|mut wire, index| async move {
-        wire.head().await;
-        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
-        if index == 0 {
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison").await;
+        loop {
+            wire.head().await;
+            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+            if index == 0 {
+                wire.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison").await;
+            }
         }
-        wire.rest().await;
     })
     .await;
     let agent = TestAgent::start(origin.url(), json!({ "proxy": { "workers": 1 } })).await;

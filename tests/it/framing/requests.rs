@@ -16,7 +16,7 @@ async fn send(agent: &TestAgent, case: &Case) -> String {
     let mut answer = Vec::new();
     let read = async {
         loop {
-            let heads = memchr::memmem::find_iter(&answer, b"HTTP/1.1 ").count();
+            let heads = memchr::memmem::find_iter(&answer, b"HTTP/1.").count();
             let done = heads > wanted || (!is_refused(case) && heads == wanted && answer.ends_with(b"{}"));
             if done || stream.read_buf(&mut answer).await.is_ok_and(|n| n == 0) {
                 return;
@@ -77,7 +77,7 @@ async fn each_is_forwarded_or_refused_as_the_corpus_says() {
         let wanted = case.json["reaches"].as_u64().unwrap_or(0) as usize;
         // A body that breaks while it is streamed breaks towards the upstream too: it never gets a whole request.
         assert!(reached == wanted || (in_body && reached <= 1), "{}: {reached} reached it", case.name);
-        assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), wanted, "{}: {answer}", case.name);
+        assert_eq!(answer.matches(" 200 OK\r\n").count(), wanted, "{}: {answer}", case.name);
     }
     for request in origin.seen() {
         for gone in ["upgrade", "http2-settings"] {
@@ -114,7 +114,9 @@ async fn a_refusal_tells_its_rule_and_keeps_the_callers_id() {
         transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
     let answer = crate::support::wire::ask(agent.proxy_address(), request.as_bytes()).await;
     let answer = String::from_utf8_lossy(&answer);
-    for part in ["x-correlation-id: order.7\r\n", "has both Content-Length and Transfer-Encoding (RFC 9112 section 6.3)"] {
+    for part in
+        ["x-correlation-id: order.7\r\n", "has both Content-Length and Transfer-Encoding (RFC 9112 section 6.3)"]
+    {
         assert!(answer.contains(part), "no {part} in {answer}");
     }
     let record = eventually("the record", DEADLINE, || async {
