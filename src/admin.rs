@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use parking_lot::RwLock;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub struct State {
     /// What log and history count themselves.
     pub losses: Losses,
     /// Where the proxy listens.
-    pub proxy: Vec<SocketAddr>,
+    pub proxy: RwLock<Vec<SocketAddr>>,
     /// Data-path threads.
     pub workers: usize,
     /// Time.

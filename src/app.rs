@@ -1,6 +1,7 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
 mod rebuild;
+mod reload;
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
@@ -8,17 +9,18 @@ use crate::exchange::redact::{MaskKey, Masker};
 use crate::history::{self, History};
 use crate::proxy::StartError;
 use crate::quota::Quotas;
-use crate::recorder::{self, Callers, Knowledge, Outputs, Recorder};
+use crate::recorder::{self, Callers, InForce, Knowledge, Outputs, Recorder, Settings};
 use crate::telemetry::metrics::{Metrics, Options};
 use crate::telemetry::otlp::{Peers, Spans};
 use crate::telemetry::sink::LogSinks;
 use crate::vendors::Profile;
 use crate::{admin, proxy};
 use anyhow::Context;
+use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -54,7 +56,9 @@ pub struct ListenError {
 /// The running agent.
 pub struct App {
     addresses: Addresses,
+    data_dir: PathBuf,
     proxy: proxy::Running,
+    settings: InForce,
     state: Arc<admin::State>,
     queue: recorder::Handle,
     recorder: JoinHandle<()>,
@@ -83,10 +87,9 @@ impl App {
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
         let runtime = tokio::runtime::Handle::current();
-        let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
-        let peers = Peers::new(listener, &config.upstreams);
-        let spans = Spans::start(&config.telemetry.traces, peers, Arc::clone(&metrics), runtime)?;
+        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
 
+        let settings = InForce::new(recorder_settings(&config)?);
         let recorder = Recorder {
             queue: queue.clone(),
             outputs: Outputs {
@@ -97,11 +100,9 @@ impl App {
                 history: history.clone(),
                 spans: spans.clone(),
             },
-            knowledge: knowledge(&config)?,
+            settings: settings.clone(),
             ignorance: ignorance()?,
             masker: Arc::clone(&masker),
-            capture: config.recorder.capture,
-            keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,
             clock: clock.clone(),
         };
         let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?;
@@ -115,7 +116,7 @@ impl App {
         };
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
-        let addresses = Addresses { proxy: proxy.addresses().to_vec(), admin: admin_listener.local_addr()? };
+        let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let state = Arc::new(admin::State {
             config: config.admin.clone(),
             metrics,
@@ -124,7 +125,7 @@ impl App {
             callers,
             history_dir: config.history.enabled.then(|| config.history.dir.clone()),
             losses: admin::Losses::new(history.as_ref().map(|_| &counters), &log),
-            proxy: addresses.proxy.clone(),
+            proxy: RwLock::new(addresses.proxy.clone()),
             workers: config.proxy.workers,
             clock,
             ready: AtomicBool::new(true),
@@ -133,7 +134,8 @@ impl App {
         let stop_admin = CancellationToken::new();
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(&config.data_dir, &addresses);
-        Ok(Self { addresses, proxy, state, queue, recorder, log, history, spans, stop_admin })
+        let data_dir = config.data_dir;
+        Ok(Self { addresses, data_dir, proxy, settings, state, queue, recorder, log, history, spans, stop_admin })
     }
 
     /// Where it listens.
@@ -223,9 +225,27 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
     Ok(Masker::new(key))
 }
 
+fn peers(config: &Config) -> Peers {
+    let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
+    Peers::new(listener, &config.upstreams)
+}
+
+/// Upstreams and integrations.
+fn names(config: &Config) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+    let upstreams = config.upstreams.iter().map(|u| Arc::clone(&u.name)).collect();
+    (upstreams, config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect())
+}
+
+fn recorder_settings(config: &Config) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        knowledge: knowledge(config)?,
+        capture: config.recorder.capture,
+        keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,
+    })
+}
+
 fn metrics(config: &Config, clock: &Clock) -> Arc<Metrics> {
-    let upstreams: Vec<_> = config.upstreams.iter().map(|u| Arc::clone(&u.name)).collect();
-    let integrations: Vec<_> = config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect();
+    let (upstreams, integrations) = names(config);
     Metrics::new(Options {
         upstreams: &upstreams,
         integrations: &integrations,

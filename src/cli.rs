@@ -6,6 +6,7 @@ pub mod demo;
 pub mod healthcheck;
 pub mod log;
 pub mod output;
+mod reload;
 pub mod run;
 pub mod sandbox;
 pub mod schema;

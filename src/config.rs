@@ -12,6 +12,7 @@ use crate::{admin, history, proxy, recorder, telemetry, upstream};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+mod changes;
 mod check;
 mod env;
 mod expand;
@@ -25,13 +26,16 @@ mod scalar;
 mod schema;
 mod tree;
 mod validate;
+mod watch;
 
+pub use changes::{Change, Document, restart_keys};
 pub use env::{Env, program};
 pub use raw::Role;
 pub use reference::reference;
 pub use report::{Errors, Problem};
 pub use scalar::duration;
 pub use schema::schema;
+pub use watch::Watch;
 
 /// Everything the agent needs to know, resolved and checked.
 #[derive(Clone, Debug)]
@@ -79,6 +83,8 @@ pub enum KeySource {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// All of it, to be compared with another.
+    pub document: Document,
     /// What works but should be looked at, in the order of the file.
     pub warnings: Vec<Problem>,
 }
@@ -111,9 +117,9 @@ pub fn parse(text: &str, source: &str, env: &Env) -> Result<Loaded, Errors> {
     let mut report = report::Report::new(source);
     let config = config(text, env, &mut report);
     match (config, report.finish()) {
-        (Some(config), Ok(mut warnings)) => {
+        (Some((config, document)), Ok(mut warnings)) => {
             warnings.extend(overrides::warn_of_slips(&schema(), text, env, source));
-            Ok(Loaded { config, warnings })
+            Ok(Loaded { config, document, warnings })
         }
         (_, Err(errors)) => Err(errors),
         (None, Ok(_)) => Err(Errors::unexplained(source)),
@@ -121,7 +127,7 @@ pub fn parse(text: &str, source: &str, env: &Env) -> Result<Loaded, Errors> {
 }
 
 /// `None` only after an error has been reported.
-fn config(text: &str, env: &Env, report: &mut report::Report) -> Option<Config> {
+fn config(text: &str, env: &Env, report: &mut report::Report) -> Option<(Config, Document)> {
     let schema = schema();
     let mut root = tree::parse(text, report)?;
     let mut failed = expand::expand(&mut root, env, report);
@@ -130,13 +136,17 @@ fn config(text: &str, env: &Env, report: &mut report::Report) -> Option<Config> 
     if !validate::validate(&mut value, &root, &schema, &failed, report) {
         return None;
     }
+    let document = Document(value.clone());
     // The schema is made from these structs, so what passed it can be read; serde's own words could show a secret.
     let Ok(file) = serde_json::from_value::<raw::File>(value) else {
         report.error_in(&root, "", "passes the schema, yet cannot be read: please report this with the file's keys");
         return None;
     };
     check::check(&file, &root, &schema, report);
-    if report.has_errors() { None } else { resolve::resolve(file, &root, report) }
+    if report.has_errors() {
+        return None;
+    }
+    Some((resolve::resolve(file, &root, report)?, document))
 }
 
 /// A commented file that shows every section; it loads as it is.

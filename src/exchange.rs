@@ -3,10 +3,12 @@
 //! An [`Exchange`] is raw: it holds paths, headers and bodies as they crossed the wire. It is neither `Serialize` nor
 //! `Debug`, so the only way out of memory is a [`record::Record`], whose strings are [`redact::Masked`].
 
+mod agent_error;
 mod captured;
 pub mod record;
 pub mod redact;
 
+pub use agent_error::AgentError;
 pub use captured::{Headers, Target};
 
 use http::Method;
@@ -126,180 +128,6 @@ impl Outcome {
     /// The outcome named by `word`, if there is one.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|o| o.as_str() == word)
-    }
-}
-
-/// An answer that Vigie made itself, in place of the CRM's. Its word is sent as `x-vigie-error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AgentError {
-    /// The request is malformed or ambiguous.
-    BadRequest,
-    /// CONNECT or another form of target that a reverse proxy does not serve.
-    UnsupportedTarget,
-    /// `Host` is missing, doubled, malformed or contradicts the target.
-    BadHost,
-    /// No upstream answers for this path.
-    NoUpstream,
-    /// The caller's token is missing or unknown where one is required.
-    CallerUnauthenticated,
-    /// The upstream's name did not resolve.
-    Dns,
-    /// The upstream refused or dropped the connection.
-    Connect,
-    /// The connection was not made in time.
-    ConnectTimeout,
-    /// The TLS handshake failed.
-    Tls,
-    /// No answer head in time.
-    HeadTimeout,
-    /// The answer's body stood still for too long.
-    IdleTimeout,
-    /// The caller's body stood still for too long.
-    UploadTimeout,
-    /// The upstream closed or reset the connection before the answer was complete.
-    UpstreamClosed,
-    /// The upstream's answer is not valid HTTP.
-    BadAnswer,
-    /// The request's framing can be read in two ways.
-    AmbiguousFraming,
-    /// The request has a transfer coding beside chunked.
-    UnsupportedCoding,
-    /// The request is of a version of HTTP that is not served.
-    UnsupportedVersion,
-    /// The request's target is longer than allowed.
-    UriTooLong,
-    /// The request's head is larger, or has more lines, than allowed.
-    HeadersTooLarge,
-    /// The request's body is larger than allowed.
-    BodyTooLarge,
-    /// The request's head did not come whole in time.
-    RequestTimeout,
-    /// The caller did not read its answer.
-    DownloadTimeout,
-    /// The caller asked for another protocol.
-    UpgradeRefused,
-    /// There are more connections than allowed.
-    TooManyConnections,
-    /// The answer's framing can be read in two ways.
-    AmbiguousAnswer,
-    /// The answer's head is larger, or has more lines, than allowed.
-    AnswerTooLarge,
-    /// Vigie failed in a way it should not have.
-    Internal,
-}
-
-impl AgentError {
-    /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 27] = [
-        Self::BadRequest,
-        Self::UnsupportedTarget,
-        Self::BadHost,
-        Self::NoUpstream,
-        Self::CallerUnauthenticated,
-        Self::Dns,
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::Tls,
-        Self::HeadTimeout,
-        Self::IdleTimeout,
-        Self::UploadTimeout,
-        Self::UpstreamClosed,
-        Self::BadAnswer,
-        Self::AmbiguousFraming,
-        Self::UnsupportedCoding,
-        Self::UnsupportedVersion,
-        Self::UriTooLong,
-        Self::HeadersTooLarge,
-        Self::BodyTooLarge,
-        Self::RequestTimeout,
-        Self::DownloadTimeout,
-        Self::UpgradeRefused,
-        Self::TooManyConnections,
-        Self::AmbiguousAnswer,
-        Self::AnswerTooLarge,
-        Self::Internal,
-    ];
-
-    /// The word sent as `x-vigie-error` and logged as `error_kind`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BadRequest => "bad_request",
-            Self::UnsupportedTarget => "unsupported_target",
-            Self::BadHost => "bad_host",
-            Self::NoUpstream => "no_upstream",
-            Self::CallerUnauthenticated => "caller_unauthenticated",
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Tls => "tls",
-            Self::HeadTimeout => "head_timeout",
-            Self::IdleTimeout => "idle_timeout",
-            Self::UploadTimeout => "upload_timeout",
-            Self::UpstreamClosed => "upstream_closed",
-            Self::BadAnswer => "bad_answer",
-            Self::AmbiguousFraming => "ambiguous_framing",
-            Self::UnsupportedCoding => "unsupported_coding",
-            Self::UnsupportedVersion => "unsupported_version",
-            Self::UriTooLong => "uri_too_long",
-            Self::HeadersTooLarge => "headers_too_large",
-            Self::BodyTooLarge => "body_too_large",
-            Self::RequestTimeout => "request_timeout",
-            Self::DownloadTimeout => "download_timeout",
-            Self::UpgradeRefused => "upgrade_refused",
-            Self::TooManyConnections => "too_many_connections",
-            Self::AmbiguousAnswer => "ambiguous_answer",
-            Self::AnswerTooLarge => "answer_too_large",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// No connection was made, so no request was on the wire: the vendor has seen nothing.
-    pub fn prevents_sending(self) -> bool {
-        matches!(self, Self::Dns | Self::Connect | Self::ConnectTimeout | Self::Tls)
-    }
-
-    /// The status of the answer that Vigie makes for it.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::BadRequest | Self::BadHost | Self::AmbiguousFraming => 400,
-            Self::UnsupportedTarget => 405,
-            Self::NoUpstream => 404,
-            Self::CallerUnauthenticated => 401,
-            Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => 502,
-            Self::AmbiguousAnswer | Self::AnswerTooLarge => 502,
-            Self::ConnectTimeout | Self::HeadTimeout => 504,
-            Self::IdleTimeout => 504,
-            Self::UploadTimeout | Self::RequestTimeout | Self::DownloadTimeout => 408,
-            Self::BodyTooLarge => 413,
-            Self::UriTooLong => 414,
-            Self::HeadersTooLarge => 431,
-            Self::UnsupportedCoding | Self::UpgradeRefused => 501,
-            Self::TooManyConnections => 503,
-            Self::UnsupportedVersion => 505,
-            Self::Internal => 500,
-        }
-    }
-
-    /// The connection cannot be used again after this answer: where the next request starts is not known, or not read.
-    pub fn ends_connection(self) -> bool {
-        match self {
-            Self::BadRequest | Self::BadHost | Self::UnsupportedTarget | Self::AmbiguousFraming => true,
-            Self::UnsupportedCoding | Self::UnsupportedVersion | Self::UriTooLong | Self::HeadersTooLarge => true,
-            Self::BodyTooLarge | Self::UploadTimeout | Self::RequestTimeout | Self::UpgradeRefused => true,
-            _ => false,
-        }
-    }
-
-    /// The outcome of an exchange that ended with this error.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Dns | Self::Connect | Self::Tls | Self::UpstreamClosed | Self::BadAnswer => Outcome::Network,
-            Self::AmbiguousAnswer | Self::AnswerTooLarge => Outcome::Network,
-            Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout => Outcome::Timeout,
-            // The caller stopped sending, or reading: neither the vendor nor Vigie is to blame.
-            Self::UploadTimeout | Self::RequestTimeout | Self::DownloadTimeout => Outcome::ClientClosed,
-            _ => Outcome::AgentError,
-        }
     }
 }
 
@@ -449,12 +277,5 @@ mod tests {
             assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
         }
         assert_eq!(Outcome::parse("success"), None);
-    }
-
-    #[test]
-    fn only_transport_failures_blame_the_network() {
-        assert_eq!(AgentError::Dns.outcome(), Outcome::Network);
-        assert_eq!(AgentError::HeadTimeout.outcome(), Outcome::Timeout);
-        assert_eq!(AgentError::BadHost.outcome(), Outcome::AgentError);
     }
 }

@@ -5,7 +5,8 @@ pub mod clock;
 pub mod exchange;
 pub mod secret;
 
-// Layer 1: what is known about each CRM, pure.
+// Layer 1: what is known about each CRM, pure; and certificates.
+pub mod tls;
 pub mod vendors;
 
 // Layer 2: infrastructure.

@@ -14,19 +14,24 @@ mod forward;
 pub mod framing;
 mod headers;
 mod held;
+mod http2;
 mod limits;
 mod places;
 mod pool;
+mod preface;
 mod reply;
+mod retry;
 mod router;
+mod serve;
 mod server_timing;
 mod tap;
 mod target;
+mod tls;
 mod upstreams;
 mod watchdog;
 mod worker;
 
-pub use acceptor::Running;
+pub use acceptor::{Prepared, Running};
 pub use framing::Limits as MessageLimits;
 pub use limits::{Limits, Pace};
 
@@ -34,10 +39,14 @@ use crate::clock::Clock;
 use crate::recorder;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::ServerFiles;
 use crate::upstream;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// HTTP/2 streams a caller's connection may have open by default: what RFC 9113 section 6.5.2 recommends not to go below.
+pub const MAX_STREAMS: u32 = 100;
 
 /// The proxy's listeners and bounds, resolved.
 #[derive(Clone, Debug)]
@@ -56,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long running exchanges may go on after SIGTERM.
     pub drain: Duration,
+    /// HTTP/2 streams that one caller's connection may have open.
+    pub max_streams: u32,
     /// Known callers, in the order of the file.
     pub integrations: Vec<Integration>,
     /// Share of traces kept where no parent decided, 0 to 1.
@@ -71,6 +82,17 @@ pub struct Listener {
     pub upstream: Option<Arc<str>>,
     /// All calls here belong to this integration.
     pub integration: Option<Arc<str>>,
+    /// Callers speak TLS; plain text where absent.
+    pub tls: Option<ServerFiles>,
+    /// Callers may speak HTTP/2 in plain text, with prior knowledge.
+    pub prior_knowledge: bool,
+}
+
+impl Listener {
+    /// A plain-text listener for everybody.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false }
+    }
 }
 
 /// One caller, and how it is recognised. What served to find it (prefix, header, token) is stripped before forwarding.
@@ -102,6 +124,7 @@ impl Default for Config {
             capture_total_bytes: 64 << 20,
             limits: Limits::default(),
             drain: Duration::from_secs(30),
+            max_streams: MAX_STREAMS,
             integrations: Vec::new(),
             trace_ratio: 0.0,
         }
@@ -124,6 +147,7 @@ impl Integration {
 }
 
 /// What the data path is given by its surroundings.
+#[derive(Clone)]
 pub struct Surroundings {
     /// Metric families.
     pub metrics: Arc<Metrics>,
@@ -143,31 +167,49 @@ pub async fn start(
     upstreams: &[upstream::Config],
     surroundings: Surroundings,
 ) -> Result<Running, StartError> {
-    let router = router::Router::new(config, upstreams, surroundings.fingerprint_key);
-    let upstreams = upstreams
-        .iter()
-        .map(|upstream| upstreams::Upstream::new(upstream.clone(), config.limits.message))
-        .collect::<Result<_, _>>()?;
-    let shared = Arc::new(worker::Shared {
+    acceptor::start(config, upstreams, surroundings).await
+}
+
+/// One configuration made ready for the workers. `slots` are the numbers of its listeners, in their order.
+fn make_ready(
+    config: &Config,
+    upstreams: &[upstream::Config],
+    slots: &[usize],
+    surroundings: &Surroundings,
+) -> Result<worker::Shared, StartError> {
+    let mut router = router::Router::new(config, upstreams, surroundings.fingerprint_key);
+    router.number_listeners(slots);
+    let mut entrances = vec![None; slots.iter().max().map_or(0, |last| last + 1)];
+    for (listener, slot) in config.listeners.iter().zip(slots) {
+        let tls = listener.tls.as_ref().map(|files| crate::tls::server_config(files, &tls::ALPN)).transpose();
+        let tls = tls.map_err(connect::TlsSetupError::from)?;
+        entrances[*slot] = Some(worker::Entrance { tls, prior_knowledge: listener.prior_knowledge });
+    }
+    Ok(worker::Shared {
+        entrances,
         router,
-        upstreams,
+        max_streams: config.max_streams,
+        grace: config.drain,
+        upstreams: upstreams
+            .iter()
+            .map(|upstream| upstreams::Upstream::new(upstream.clone(), config.limits.message))
+            .collect::<Result<_, _>>()?,
         places: places::Places::new(surroundings.max_routes),
-        metrics: surroundings.metrics,
-        recorder: surroundings.recorder,
-        clock: surroundings.clock,
+        metrics: Arc::clone(&surroundings.metrics),
+        recorder: surroundings.recorder.clone(),
+        clock: surroundings.clock.clone(),
         trace_ratio: config.trace_ratio,
         capture_request: config.capture_request_bytes,
         capture_response: config.capture_response_bytes,
         capture_share: config.capture_total_bytes / config.workers.max(1),
         limits: config.limits.clone(),
-    });
-    Ok(acceptor::start(config, shared).await?)
+    })
 }
 
-/// Why the data path did not start.
+/// Why the data path did not start, or cannot be reloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An upstream's TLS.
+    /// Certificates and keys.
     #[error(transparent)]
     Tls(#[from] connect::TlsSetupError),
     /// An address.

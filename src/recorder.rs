@@ -5,12 +5,14 @@ mod decode;
 mod digest;
 mod knowledge;
 mod queue;
+mod settings;
 mod writer;
 
 pub use callers::Callers;
 pub use digest::{Digest, digest};
 pub use knowledge::Knowledge;
 pub use queue::Handle;
+pub use settings::{InForce, Settings};
 pub use writer::{Outputs, Recorder};
 
 /// Bounds of the recorder, resolved.

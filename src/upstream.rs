@@ -1,7 +1,7 @@
 //! What is known of one CRM endpoint that calls are forwarded to.
 
+use crate::tls::Trust;
 use crate::vendors::Profile;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub struct Config {
     pub base_path: String,
     /// Requests whose path starts with this prefix come here, and the prefix is stripped; `None` for the only upstream or a pinned listener.
     pub path_prefix: Option<String>,
-    /// Private CA bundle (PEM) trusted beside the system's.
-    pub ca_file: Option<PathBuf>,
+    /// How it is verified, and what it is shown.
+    pub trust: Trust,
     /// Which HTTP versions to speak to it.
     pub http: HttpVersion,
     /// Time-outs.
@@ -48,7 +48,7 @@ impl Config {
             port,
             base_path: String::new(),
             path_prefix: path_prefix.map(str::to_string),
-            ca_file: None,
+            trust: Trust::default(),
             http: HttpVersion::Auto,
             timeouts: Timeouts::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,

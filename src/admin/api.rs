@@ -74,7 +74,7 @@ pub async fn status(Extract(state): Extract<Arc<State>>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "ready": state.is_ready(),
         "live": state.is_live(),
-        "proxy": state.proxy.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "proxy": state.proxy.read().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "windows_complete": state.windows_complete(),
         "recorder_queue_depth": state.recorder.depth(),
     }))

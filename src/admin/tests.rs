@@ -20,7 +20,7 @@ pub(super) fn state(tokens: &[&str]) -> State {
         callers: Arc::default(),
         history_dir: None,
         losses: Losses::default(),
-        proxy: Vec::new(),
+        proxy: RwLock::default(),
         workers: 1,
         clock,
         ready: AtomicBool::new(true),

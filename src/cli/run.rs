@@ -1,5 +1,6 @@
 //! `vigie run`: the agent, until it is told to stop.
 
+use super::reload::Reloading;
 use super::{USAGE, output};
 use crate::app::App;
 use crate::config::{self, Loaded};
@@ -39,13 +40,18 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     }
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    let app = App::start(loaded.config).await?;
+    let mut reloading = Reloading::new(&args.config, loaded.document)?;
+    let mut app = App::start(loaded.config).await?;
     logging.attach(app.spans());
     let addresses = app.addresses();
     tracing::info!(proxy = ?addresses.proxy, admin = %addresses.admin, "ready");
-    tokio::select! {
-        _ = term.recv() => tracing::info!("SIGTERM: draining"),
-        _ = int.recv() => tracing::info!("interrupted: draining"),
+    loop {
+        tokio::select! {
+            biased;
+            _ = term.recv() => break tracing::info!("SIGTERM: draining"),
+            _ = int.recv() => break tracing::info!("interrupted: draining"),
+            () = reloading.asked() => reloading.reload(&mut app).await,
+        }
     }
     logging.shutdown();
     let cut = app.drain().await;

@@ -3,7 +3,7 @@
 //! Runs on what the schema left standing, so that all errors come at once; where something was taken out, a check that
 //! would need it stays silent instead of guessing.
 
-use super::raw::{File, Proxy};
+use super::raw::{File, ListenerTls, Proxy};
 use super::report::{Report, suggestion};
 use super::scalar::{Address, Span};
 use super::tree::{Node, Path, Value};
@@ -14,9 +14,15 @@ use std::time::Duration;
 
 mod integrations;
 mod secrets;
+mod tls;
+
+pub use tls::{files, trust};
 
 /// The listener of a file that names none.
 pub const DEFAULT_PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// What a listener off loopback needs.
+const PROXY_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
+const ADMIN_REMEDY: &str = "use 127.0.0.1, or set allow_plaintext: true beside it";
 /// Labels of what is in no configured place.
 const RESERVED: [&str; 3] = ["unknown", "other", "vigie"];
 
@@ -30,6 +36,10 @@ pub struct Listening<'a> {
     pub upstream: Option<&'a str>,
     /// Its integration, if it is pinned.
     pub integration: Option<&'a str>,
+    /// Its certificate, if it has one.
+    pub tls: Option<&'a ListenerTls>,
+    /// HTTP/2 in plain text.
+    pub prior_knowledge: bool,
     allow_plaintext: bool,
 }
 
@@ -38,14 +48,18 @@ impl Proxy {
     pub fn listening(&self) -> Vec<Listening<'_>> {
         let Some(listeners) = &self.listeners else {
             let address = self.address.as_ref().map_or(DEFAULT_PROXY, |Address(a)| *a);
+            let (tls, prior_knowledge) = (self.tls.as_ref(), self.http2_prior_knowledge);
             let (path, allow_plaintext) = ("proxy".to_owned(), self.allow_plaintext);
-            return vec![Listening { path, address, upstream: None, integration: None, allow_plaintext }];
+            let (upstream, integration) = (None, None);
+            return vec![Listening { path, address, upstream, integration, tls, prior_knowledge, allow_plaintext }];
         };
         let listening = listeners.iter().enumerate().map(|(i, l)| Listening {
             path: format!("proxy/listeners/{i}"),
             address: l.address.0,
             upstream: l.upstream.as_deref(),
             integration: l.integration.as_deref(),
+            tls: l.tls.as_ref(),
+            prior_knowledge: l.http2_prior_knowledge,
             allow_plaintext: l.allow_plaintext,
         });
         listening.collect()
@@ -93,13 +107,19 @@ impl Checker<'_> {
         if self.written("proxy/address") && self.written("proxy/listeners") {
             self.error("proxy/address", "given beside listeners; move it into the list or remove it");
         }
-        if self.file.proxy.allow_plaintext && self.written("proxy/listeners") {
-            self.error("proxy/allow_plaintext", "applies to address only; write it on each listener");
+        for key in ["allow_plaintext", "tls", "http2_prior_knowledge"] {
+            let path = format!("proxy/{key}");
+            if self.written(&path) && self.written("proxy/listeners") {
+                self.error(&path, "applies to address only; write it on each listener");
+            }
         }
         let mut taken: BTreeMap<SocketAddr, String> = BTreeMap::new();
         for listener in self.file.proxy.listening() {
             let address = format!("{}/address", listener.path);
-            self.plaintext(&listener.path, listener.address, listener.allow_plaintext);
+            if !self.written(&format!("{}/tls", listener.path)) {
+                self.plaintext(&listener.path, listener.address, listener.allow_plaintext, PROXY_REMEDY);
+            }
+            tls::listener(self, &listener);
             self.once(&mut taken, listener.address, &address);
         }
         self.once(&mut taken, self.file.admin.address.0, "admin/address");
@@ -120,15 +140,20 @@ impl Checker<'_> {
         }
     }
 
-    fn plaintext(&mut self, path: &str, address: SocketAddr, allowed: bool) {
+    fn plaintext(&mut self, path: &str, address: SocketAddr, allowed: bool, remedy: &str) {
         match (address.ip().is_loopback(), allowed) {
             (true, _) => {}
             (false, false) => self.error(
                 &format!("{path}/address"),
-                format!("{address} is not a loopback address, so tokens would cross the network in plain text; use 127.0.0.1, or set allow_plaintext: true beside it"),
+                format!(
+                    "{address} is not a loopback address, so tokens would cross the network in plain text; {remedy}"
+                ),
             ),
             (false, true) => {
-                self.warn(&format!("{path}/allow_plaintext"), format!("tokens reach {address} in plain text; let something in front of it end TLS"));
+                self.warn(
+                    &format!("{path}/allow_plaintext"),
+                    format!("tokens reach {address} in plain text; let something in front of it end TLS"),
+                );
             }
         }
     }
@@ -158,7 +183,7 @@ impl Checker<'_> {
 
     fn admin(&mut self) {
         let admin = &self.file.admin;
-        self.plaintext("admin", admin.address.0, admin.allow_plaintext);
+        self.plaintext("admin", admin.address.0, admin.allow_plaintext, ADMIN_REMEDY);
         if !admin.address.0.ip().is_loopback() && admin.tokens.is_empty() {
             let message = "missing; an address off loopback needs at least one token, e.g. [\"${ADMIN_TOKEN}\"]";
             self.error("admin/tokens", message);
@@ -220,11 +245,7 @@ impl Checker<'_> {
                 let bounds = Duration::from_secs(1)..=Duration::from_secs(31 * 86_400);
                 self.range(&path("quota/window"), &quota.window, bounds, "1s to 31d");
             }
-            if let Some(file) = &upstream.tls.ca_file
-                && let Err(message) = super::expand::open(file, &self.file_named(&path("tls/ca_file")))
-            {
-                self.error(&path("tls/ca_file"), message);
-            }
+            tls::upstream(self, name, upstream);
             let plain = !upstream.url.0.tls && !upstream.url.0.is_loopback();
             if plain && !upstream.allow_plaintext {
                 self.error(&path("url"), "credentials would cross the network in plain text; use https, or set allow_plaintext: true beside it");

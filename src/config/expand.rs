@@ -53,7 +53,7 @@ pub fn expand_scalar(scalar: &mut Scalar, env: &Env) -> Result<(), String> {
 }
 
 /// Replaces the variables in `text`; also returns them as `${NAME}`.
-fn substitute(text: &str, env: &Env) -> Result<(Zeroizing<String>, Vec<String>), String> {
+pub fn substitute(text: &str, env: &Env) -> Result<(Zeroizing<String>, Vec<String>), String> {
     let (mut out, mut names, mut rest) = (Zeroizing::new(String::new()), Vec::new(), text);
     while let Some(at) = rest.find("${") {
         let (before, after) = (&rest[..at], &rest[at + 2..]);

@@ -9,17 +9,21 @@ use std::time::Duration;
 
 mod limits;
 mod sections;
+mod tls;
 pub use limits::Limits;
 pub use sections::{Admin, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
+
+pub use tls::{ClientAuth, ListenerTls, Tls};
 
 /// Configuration of Vigie.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
     /// What this process does: everything, with an embedded store.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub role: Role,
     /// Directory for what Vigie keeps: history, and the masking key if none is given.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-vigie-restart" = true))]
     pub data_dir: String,
     /// The data path: where callers connect.
     pub proxy: Proxy,
@@ -30,18 +34,23 @@ pub struct File {
     #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_INTEGRATIONS))]
     pub integrations: BTreeMap<String, Integration>,
     /// How values are turned into tokens.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub masking: Masking,
     /// From exchange to record.
     pub recorder: Recorder,
     /// The exchange log.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub log: Log,
     /// The records that can be searched.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub history: History,
     /// Spans over OTLP.
     pub traces: Traces,
     /// Prometheus metrics.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub metrics: Metrics,
     /// The listener of `/metrics`, `/live`, `/ready` and `/api/v1/…`.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub admin: Admin,
 }
 
@@ -88,13 +97,21 @@ pub enum Role {
 pub struct Proxy {
     /// The one listening address; `listeners` instead where there are several. 127.0.0.1:8080 if neither is given.
     pub address: Option<Address>,
-    /// Allows `address` to be off loopback although callers' credentials then cross the network in plain text.
+    /// TLS for `address`. Needed off loopback, unless plain text is allowed.
+    pub tls: Option<ListenerTls>,
+    /// Understands HTTP/2 with prior knowledge on `address` in plain text. Over TLS it is agreed on by ALPN.
+    pub http2_prior_knowledge: bool,
+    /// Allows `address` to be off loopback without TLS although callers' credentials then cross the network in plain text.
     pub allow_plaintext: bool,
     /// Listening addresses, each for everybody or pinned to one upstream or integration.
     #[schemars(length(min = 1, max = 16))]
     pub listeners: Option<Vec<Listener>>,
     /// Data-path threads. `auto`: one per core the process may use, 4 at most.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub workers: Workers,
+    /// HTTP/2 streams that one caller's connection may have open.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub http2_max_streams: u32,
     /// How much of each body is copied to judge its meaning. Bodies are always forwarded whole.
     pub capture: Capture,
     /// What one caller may take: of bytes, of connections, of time. What goes beyond is refused with a status that says so.
@@ -107,9 +124,12 @@ impl Default for Proxy {
     fn default() -> Self {
         Self {
             address: None,
+            tls: None,
+            http2_prior_knowledge: false,
             allow_plaintext: false,
             listeners: None,
             workers: Workers(None),
+            http2_max_streams: crate::proxy::MAX_STREAMS,
             capture: Capture::default(),
             limits: Limits::default(),
             drain: Span(Duration::from_secs(30)),
@@ -129,7 +149,13 @@ pub struct Listener {
     /// Attributes every call made here to this integration.
     #[serde(default)]
     pub integration: Option<String>,
-    /// Allows an address off loopback although callers' credentials then cross the network in plain text.
+    /// TLS for this address. Needed off loopback, unless plain text is allowed.
+    #[serde(default)]
+    pub tls: Option<ListenerTls>,
+    /// Understands HTTP/2 with prior knowledge in plain text. Over TLS it is agreed on by ALPN.
+    #[serde(default)]
+    pub http2_prior_knowledge: bool,
+    /// Allows an address off loopback without TLS although callers' credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,
 }
@@ -171,7 +197,7 @@ pub struct Upstream {
     /// Time-outs towards it.
     #[serde(default)]
     pub timeouts: Timeouts,
-    /// How its certificate is verified.
+    /// How its certificate is verified, which it always is, and what it is shown.
     #[serde(default)]
     pub tls: Tls,
     /// The limit to count against where its answers tell none.
@@ -226,15 +252,6 @@ impl Default for Timeouts {
         let upstream::Timeouts { connect, head, idle } = upstream::Timeouts::default();
         Self { connect: Span(connect), head: Span(head), idle: Span(idle) }
     }
-}
-
-/// Certificates.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// PEM file of a private CA, trusted beside the system's.
-    #[schemars(length(min = 1))]
-    pub ca_file: Option<String>,
 }
 
 /// A limit known from the contract.

@@ -1,6 +1,6 @@
 //! The README's table of keys, drawn from the schema.
 
-use super::schema;
+use super::{changes, schema};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -22,7 +22,8 @@ fn row(path: &str, node: &Value, required: bool, table: &mut String) {
         None => String::new(),
     };
     // Writing to a String cannot fail.
-    let _ = writeln!(table, "| `{path}` | {} | {default} | {} |", kind(node), text("description"));
+    let restart = if changes::needs_restart(node) { " *Needs a restart.*" } else { "" };
+    let _ = writeln!(table, "| `{path}` | {} | {default} | {}{restart} |", kind(node), text("description"));
     let below = |node: &Value, path: &str, table: &mut String| {
         for (key, child) in schema::properties(node) {
             row(&format!("{path}.{key}"), child, self::required(node, key), table);

@@ -58,6 +58,8 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         address: l.address,
         upstream: l.upstream.map(Arc::from),
         integration: l.integration.map(Arc::from),
+        tls: l.tls.map(super::check::files),
+        prior_knowledge: l.prior_knowledge,
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AUTO_WORKERS);
     let names = root.keys("integrations");
@@ -70,6 +72,7 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         capture_total_bytes: clamp(file.proxy.capture.total.0),
         limits: (&file.proxy.limits).into(),
         drain: file.proxy.drain.0,
+        max_streams: file.proxy.http2_max_streams,
         integrations: integrations.collect(),
         // Without a collector nothing is worth sampling.
         trace_ratio: file.traces.endpoint.as_ref().map_or(0.0, |_| file.traces.ratio),
@@ -106,7 +109,7 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             port,
             base_path: path,
             path_prefix: raw.path_prefix.clone(),
-            ca_file: raw.tls.ca_file.as_ref().map(PathBuf::from),
+            trust: super::check::trust(&raw.tls),
             http: raw.http.into(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
             max_idle_per_worker: raw.max_idle,

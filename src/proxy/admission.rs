@@ -20,8 +20,8 @@ const TELLING: Duration = Duration::from_secs(1);
 
 /// Counts the connections there are.
 pub struct Admission {
-    total: usize,
-    per_caller: usize,
+    total: AtomicUsize,
+    per_caller: AtomicUsize,
     open: AtomicUsize,
     callers: Mutex<HashMap<IpAddr, usize>>,
     told: AtomicUsize,
@@ -38,8 +38,8 @@ impl Admission {
     /// None yet.
     pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
-            total: limits.connections,
-            per_caller: limits.connections_per_caller,
+            total: AtomicUsize::new(limits.connections),
+            per_caller: AtomicUsize::new(limits.connections_per_caller),
             open: AtomicUsize::new(0),
             callers: Mutex::default(),
             told: AtomicUsize::new(0),
@@ -47,16 +47,22 @@ impl Admission {
         })
     }
 
+    /// Other bounds from now on; connections that are there stay.
+    pub fn bound_by(&self, limits: &Limits) {
+        self.total.store(limits.connections, Ordering::Relaxed);
+        self.per_caller.store(limits.connections_per_caller, Ordering::Relaxed);
+    }
+
     /// A place for a connection from `caller`, if there is one.
     pub fn admit(self: &Arc<Self>, caller: IpAddr) -> Result<Place, Refused> {
         let caller = caller.to_canonical();
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.total {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.total.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::Total);
         }
         let mut callers = self.callers.lock();
         let count = callers.entry(caller).or_default();
-        if *count >= self.per_caller {
+        if *count >= self.per_caller.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::PerCaller);
         }

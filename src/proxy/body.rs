@@ -31,6 +31,8 @@ pub struct Tee {
     failed: Cell<bool>,
     malformed: Cell<bool>,
     starved: Cell<bool>,
+    /// A body whose bytes have all passed, but whose sender has not said that this was the end.
+    unended: RefCell<Option<Incoming>>,
 }
 
 impl Tee {
@@ -48,6 +50,7 @@ impl Tee {
             failed: Cell::new(false),
             malformed: Cell::new(false),
             starved: Cell::new(false),
+            unended: RefCell::new(None),
         }
     }
 
@@ -122,6 +125,19 @@ impl Tee {
         CapturedBody { truncated, complete: self.ended.get().is_some(), bytes }
     }
 
+    /// Takes a body that is complete but for its end. HTTP/2 says the end apart: whoever drops a body before has the stream
+    /// reset, and there are clients that take this for a failure although they were answered.
+    pub fn unended(&self) -> Option<Incoming> {
+        self.unended.take().filter(|body| !body.is_end_stream())
+    }
+
+    /// The whole body, if it has ended and was copied whole.
+    pub fn whole(&self) -> Option<Bytes> {
+        let copy = self.copy.borrow();
+        let whole = self.ended.get().is_some() && self.bytes.get() == copy.len() as u64;
+        whole.then(|| Bytes::copy_from_slice(&copy))
+    }
+
     fn on_frame(&self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>, at_end: bool) {
         match frame {
             Some(Ok(frame)) => {
@@ -161,7 +177,35 @@ pub enum RequestBody {
     /// None was sent.
     Empty,
     /// Streams from the caller.
-    Stream(Incoming, Rc<Tee>),
+    Stream(Upload),
+    /// The copy of one that was streamed before.
+    Kept(Option<Bytes>),
+}
+
+/// A body that streams from the caller.
+pub struct Upload {
+    body: Option<Incoming>,
+    tee: Rc<Tee>,
+}
+
+impl RequestBody {
+    /// Streams `body`, counted and copied by `tee`.
+    pub fn stream(body: Incoming, tee: Rc<Tee>) -> Self {
+        Self::Stream(Upload { body: Some(body), tee })
+    }
+}
+
+/// All bytes that were announced have passed.
+fn is_complete(body: &Incoming) -> bool {
+    body.is_end_stream() || body.size_hint().exact() == Some(0)
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| is_complete(body) && !body.is_end_stream()) {
+            self.tee.unended.replace(Some(body));
+        }
+    }
 }
 
 impl Body for RequestBody {
@@ -169,12 +213,16 @@ impl Body for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Stream(body, tee) = self.get_mut() else { return Poll::Ready(None) };
+        let (body, tee) = match self.get_mut() {
+            Self::Stream(Upload { body: Some(body), tee }) => (body, tee),
+            Self::Kept(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            _ => return Poll::Ready(None),
+        };
         let polled = Pin::new(&mut *body).poll_frame(cx);
         tee.starved.set(polled.is_pending());
         let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
-        tee.on_frame(frame.as_ref(), body.is_end_stream());
+        tee.on_frame(frame.as_ref(), is_complete(body));
         if tee.too_large() {
             return Poll::Ready(Some(Err("the request's body is larger than allowed".into())));
         }
@@ -184,14 +232,16 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Stream(body, _) => body.is_end_stream(),
+            Self::Stream(upload) => upload.body.as_ref().is_none_or(Body::is_end_stream),
+            Self::Kept(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(body, _) => body.size_hint(),
+            Self::Stream(upload) => upload.body.as_ref().map_or_else(SizeHint::default, Body::size_hint),
+            Self::Kept(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
         }
     }
 }
@@ -330,6 +380,22 @@ impl Drop for Source {
         self.flight.copied(&self.tee);
         self.flight.set_response(self.tee.bytes(), self.tee.take());
     }
+}
+
+/// Time for the sender of a complete body to say so.
+const END_OF_BODY: Duration = Duration::from_secs(1);
+
+/// Waits for the end of a body that is complete but for that.
+pub async fn until_ended(mut body: Incoming) {
+    let rest = std::future::poll_fn(|cx| {
+        loop {
+            match ready!(Pin::new(&mut body).poll_frame(cx)) {
+                Some(Ok(_)) => continue,
+                _ => return Poll::Ready(()),
+            }
+        }
+    });
+    let _ = tokio::time::timeout(END_OF_BODY, rest).await;
 }
 
 impl Drop for ReplyStream {

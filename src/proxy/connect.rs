@@ -6,13 +6,17 @@ use super::flight::micros;
 use super::framing::Limits;
 use super::pool::{Sender, Single};
 use crate::exchange::{AgentError, ConnectTimes};
+use crate::tls;
 use crate::upstream::{self, HttpVersion};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,9 +25,9 @@ use tokio_rustls::TlsConnector;
 /// HTTP/2 connections are pinged this often while streams are open, so that a dead one is noticed.
 const H2_PING: Duration = Duration::from_secs(20);
 
-/// Spawns the connection's driver on the worker's own thread.
+/// Spawns what a connection needs to go on upon the worker's own thread.
 #[derive(Clone, Copy)]
-struct LocalExecutor;
+pub struct LocalExecutor;
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
@@ -36,16 +40,24 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 pub struct Dialer {
     tls: Option<TlsConnector>,
     limits: Limits,
+    /// The latest handshake's failure of all workers, 0 for none: only a change is worth a line in the log.
+    failing: Arc<AtomicU8>,
 }
 
 impl Dialer {
     /// `tls` is the client configuration for an `https` upstream; `limits` bound the heads of its answers.
     pub fn new(tls: Option<Arc<rustls::ClientConfig>>, limits: Limits) -> Self {
-        Self { tls: tls.map(TlsConnector::from), limits }
+        Self { tls: tls.map(TlsConnector::from), limits, failing: Arc::default() }
     }
 
-    /// Connects; `times` is filled as far as it got, also on failure.
-    pub async fn dial(&self, upstream: &upstream::Config, times: &mut ConnectTimes) -> Result<Sender, AgentError> {
+    /// Connects; `times` is filled as far as it got, also on failure. `streams` is what the peer of an HTTP/2 connection is
+    /// taken to allow until it says.
+    pub async fn dial(
+        &self,
+        upstream: &upstream::Config,
+        streams: usize,
+        times: &mut ConnectTimes,
+    ) -> Result<Sender, AgentError> {
         let started = Instant::now();
         let addresses = resolve(upstream).await;
         times.dns_us = clamp(started);
@@ -54,18 +66,37 @@ impl Dialer {
         times.tcp_us = clamp(started);
         let stream = stream?;
         let Some(connector) = &self.tls else {
-            return handshake(stream, upstream.http == HttpVersion::Http2, self.limits).await;
+            return handshake(stream, upstream.http == HttpVersion::Http2, streams, self.limits).await;
         };
         let started = Instant::now();
         let name = ServerName::try_from(upstream.host.clone()).map_err(|_| AgentError::Tls)?;
         let stream = connector.connect(name, stream).await;
         times.tls_us = clamp(started);
-        let stream = stream.map_err(|error| {
-            tracing::warn!(upstream = %upstream.name, %error, "TLS handshake with the upstream failed");
-            AgentError::Tls
-        })?;
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return Err(self.failed(upstream, &error)),
+        };
+        self.works(upstream);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        handshake(stream, h2 || upstream.http == HttpVersion::Http2, self.limits).await
+        handshake(stream, h2 || upstream.http == HttpVersion::Http2, streams, self.limits).await
+    }
+}
+
+impl Dialer {
+    /// Tells of a failed handshake once for each change: every call that fails tells the same.
+    fn failed(&self, upstream: &upstream::Config, error: &std::io::Error) -> AgentError {
+        let kind = tls::upstream_error(error);
+        let number = AgentError::ALL.iter().position(|k| *k == kind).map_or(u8::MAX, |at| at as u8 + 1);
+        if self.failing.swap(number, Ordering::Relaxed) != number {
+            tracing::warn!(upstream = %upstream.name, kind = kind.as_str(), %error, "TLS handshakes with the upstream fail");
+        }
+        kind
+    }
+
+    fn works(&self, upstream: &upstream::Config) {
+        if self.failing.load(Ordering::Relaxed) != 0 && self.failing.swap(0, Ordering::Relaxed) != 0 {
+            tracing::info!(upstream = %upstream.name, "TLS handshakes with the upstream succeed again");
+        }
     }
 }
 
@@ -94,7 +125,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
     Err(AgentError::Connect)
 }
 
-async fn handshake<S>(stream: S, h2: bool, limits: Limits) -> Result<Sender, AgentError>
+async fn handshake<S>(stream: S, h2: bool, streams: usize, limits: Limits) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -102,12 +133,25 @@ where
         let io = TokioIo::new(stream);
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
+        builder.initial_max_send_streams(streams);
         let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::BadAnswer)?;
+        let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));
+        let told = Rc::clone(&driver);
         tokio::task::spawn_local(async move {
             // How a connection ends is told by the exchanges on it.
-            let _ = driver.await;
+            let _ = std::future::poll_fn(|cx| match driver.borrow_mut().as_mut() {
+                Some(driver) => driver.as_mut().poll(cx),
+                None => Poll::Ready(Ok(())),
+            })
+            .await;
+            // Dropped although it may still be asked: what was sent to a connection that has ended must not wait for it.
+            driver.take();
         });
-        return Ok(Sender::H2(sender));
+        let allowed = move || match told.try_borrow().as_deref() {
+            Ok(Some(driver)) => driver.current_max_send_streams(),
+            _ => streams,
+        };
+        return Ok(Sender::H2(sender, Rc::new(allowed)));
     }
     let line = Line::new(limits);
     let io = TokioIo::new(AnswerTap::new(stream, Rc::clone(&line)));
@@ -127,46 +171,23 @@ pub fn tls_config(upstream: &upstream::Config) -> Result<Option<Arc<rustls::Clie
     if !upstream.tls {
         return Ok(None);
     }
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        // A root the verifier cannot read is no reason to refuse the others.
-        let _ = roots.add(certificate);
-    }
-    if let Some(path) = &upstream.ca_file {
-        use rustls::pki_types::pem::PemObject;
-        let pem = std::fs::read(path).map_err(|e| TlsSetupError::CaFile(path.clone(), e.to_string()))?;
-        let before = roots.len();
-        for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(&pem) {
-            let added = certificate.map_err(|e| e.to_string()).and_then(|c| roots.add(c).map_err(|e| e.to_string()));
-            added.map_err(|e| TlsSetupError::CaFile(path.clone(), e))?;
-        }
-        if roots.len() == before {
-            return Err(TlsSetupError::CaFile(path.clone(), "no PEM certificate in it".into()));
-        }
-    }
-    if roots.is_empty() {
-        return Err(TlsSetupError::NoRoots(Arc::clone(&upstream.name)));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = match upstream.http {
-        HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
-        HttpVersion::Http2 => vec![b"h2".to_vec()],
+    let alpn: &[&[u8]] = match upstream.http {
+        HttpVersion::Auto => &[b"h2", b"http/1.1"],
+        HttpVersion::Http1 => &[b"http/1.1"],
+        HttpVersion::Http2 => &[b"h2"],
     };
-    Ok(Some(Arc::new(config)))
+    match tls::client_config(&upstream.trust, alpn)? {
+        Some(config) => Ok(Some(config)),
+        None => Err(TlsSetupError::NoRoots(Arc::clone(&upstream.name))),
+    }
 }
 
 /// Why an upstream's TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {
-    /// The private CA bundle is unusable.
-    #[error("the CA file {0} cannot be used: {1}; give a PEM file with at least one certificate")]
-    CaFile(std::path::PathBuf, String),
+    /// A file is unusable.
+    #[error(transparent)]
+    File(#[from] tls::FileError),
     /// Nothing to verify against.
     #[error(
         "no trusted root certificates for upstream {0}: install ca-certificates, or name upstreams.{0}.tls.ca_file"

@@ -2,7 +2,7 @@
 //! every connection; this is a flag that only this thread reads, and one waker kept a connection.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -11,28 +11,46 @@ use std::task::Waker;
 pub struct Drain {
     begun: Cell<bool>,
     next: Cell<u64>,
-    waiting: RefCell<HashMap<u64, Waker>>,
+    closed: RefCell<HashSet<usize>>,
+    waiting: RefCell<HashMap<u64, Waiting>>,
+}
+
+struct Waiting {
+    listener: usize,
+    told: Rc<Cell<bool>>,
+    waker: Option<Waker>,
 }
 
 impl Drain {
     /// Begins: every connection is woken once to see it.
     pub fn begin(&self) {
         self.begun.set(true);
-        for (_, waker) in self.waiting.take() {
-            waker.wake();
+        self.tell(|_| true);
+    }
+
+    /// A listener is gone: its connections, those still to come included, are told to finish.
+    pub fn close(&self, listener: usize) {
+        self.closed.borrow_mut().insert(listener);
+        self.tell(|of| of == listener);
+    }
+
+    fn tell(&self, whom: impl Fn(usize) -> bool) {
+        for waiting in self.waiting.borrow_mut().values_mut().filter(|w| whom(w.listener)) {
+            waiting.told.set(true);
+            if let Some(waker) = waiting.waker.take() {
+                waker.wake();
+            }
         }
     }
 
-    /// True once begun.
-    pub fn has_begun(&self) -> bool {
-        self.begun.get()
-    }
-
-    /// A connection's place in the list.
-    pub fn watch(self: &Rc<Self>) -> Watch {
+    /// The place in the list of a connection that came in by `listener`.
+    pub fn watch(self: &Rc<Self>, listener: usize) -> Watch {
         let id = self.next.get();
         self.next.set(id + 1);
-        Watch { drain: Rc::clone(self), id, listed: false }
+        let told = Rc::new(Cell::new(self.begun.get() || self.closed.borrow().contains(&listener)));
+        let waiting = Waiting { listener, told: Rc::clone(&told), waker: None };
+        self.waiting.borrow_mut().insert(id, waiting);
+        Watch { drain: Rc::clone(self), id, told, listed: false }
     }
 }
 
@@ -40,20 +58,28 @@ impl Drain {
 pub struct Watch {
     drain: Rc<Drain>,
     id: u64,
+    told: Rc<Cell<bool>>,
     listed: bool,
 }
 
 impl Watch {
-    /// True once the drain has begun.
+    /// True once the connection is to finish.
     pub fn has_begun(&self) -> bool {
-        self.drain.has_begun()
+        self.told.get()
+    }
+
+    /// The flag alone, for what outlives a borrow of the watch.
+    pub fn flag(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.told)
     }
 
     /// Lists the task that polls the connection. A connection never changes its task, so once is enough.
     pub fn list(&mut self, waker: &Waker) {
         if !self.listed {
             self.listed = true;
-            self.drain.waiting.borrow_mut().insert(self.id, waker.clone());
+            if let Some(waiting) = self.drain.waiting.borrow_mut().get_mut(&self.id) {
+                waiting.waker = Some(waker.clone());
+            }
         }
     }
 }
@@ -83,15 +109,25 @@ mod tests {
     fn those_still_there_are_woken_once() {
         let drain = Rc::new(Drain::default());
         let (here, gone) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let mut stays = drain.watch();
+        let mut stays = drain.watch(0);
         stays.list(&Waker::from(Arc::clone(&here)));
         stays.list(&Waker::from(Arc::clone(&here)));
-        let mut leaves = drain.watch();
+        let mut leaves = drain.watch(0);
         leaves.list(&Waker::from(Arc::clone(&gone)));
         drop(leaves);
         assert!(!stays.has_begun());
         drain.begin();
         assert!(stays.has_begun());
+        assert!(drain.watch(1).has_begun(), "who comes late is told as well");
         assert_eq!((here.0.load(Ordering::Relaxed), gone.0.load(Ordering::Relaxed)), (1, 0));
+    }
+
+    #[test]
+    fn a_closed_listener_concerns_its_own_connections() {
+        let drain = Rc::new(Drain::default());
+        let (mine, other) = (drain.watch(3), drain.watch(4));
+        drain.close(3);
+        assert!(mine.has_begun() && !other.has_begun());
+        assert!(drain.watch(3).has_begun(), "taken over before, served after");
     }
 }

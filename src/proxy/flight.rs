@@ -1,9 +1,10 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
-use super::body::{AFTERLIFE, Tee};
+use super::body::{AFTERLIFE, Tee, until_ended};
 use super::conn::{Conn, Cut};
 use super::worker::Worker;
+use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
 use crate::telemetry::metrics::{AttemptEnd, DropStage, PathShard};
 use std::cell::Cell;
@@ -117,6 +118,17 @@ impl Flight {
         self.exchange().attempts.push(attempt);
     }
 
+    /// Notes that the upstream refused an attempt unseen, and makes `request` the next one's.
+    pub fn send_again<B>(&mut self, attempt: &mut Attempt, mut request: http::Request<B>) -> http::Request<B> {
+        attempt.error = Some(AgentError::StreamRefused);
+        self.unanswered(attempt.clone());
+        let span = self.worker.ids.next();
+        let trace = context::traceparent(&self.exchange().trace, span);
+        request.headers_mut().insert(headers::TRACEPARENT, trace);
+        *attempt = Attempt { span, error: None, connect: None, ..attempt.clone() };
+        request
+    }
+
     fn count(&self, attempt: &Attempt, at: Duration) {
         let Attempt { status, error, upstream_us, .. } = *attempt;
         self.shard.attempt_end(&AttemptEnd { status, error, upstream_us, at });
@@ -192,6 +204,9 @@ impl Drop for Flight {
             exchange.request.body_bytes = upload.bytes();
             exchange.request.body = upload.take();
             exchange.client_closed |= upload.failed() && !upload.malformed() && exchange.error.is_none();
+            if let Some(body) = upload.unended() {
+                self.worker.spawn(until_ended(body));
+            }
         }
         // Neither an answer nor an error: the future was dropped because the caller went away.
         if exchange.status == 0 && exchange.error.is_none() {

@@ -7,8 +7,9 @@ use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Lease, Pool};
 use super::worker::Worker;
-use super::{context, reply, router, server_timing, target};
+use super::{context, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
+use http::header::TE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
@@ -161,7 +162,7 @@ async fn forward(
     }
     parts.uri = Uri::from(target);
     let body = match &tee {
-        Some(tee) => RequestBody::Stream(body, Rc::clone(tee)),
+        Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
         None => RequestBody::Empty,
     };
     let mut attempt =
@@ -211,7 +212,11 @@ fn prepare(
     span: u64,
 ) -> Option<HeaderValue> {
     let headers = &mut parts.headers;
+    let trailers = headers::takes_trailers(headers, parts.version);
     let upgrade = headers::strip_hop_by_hop(headers);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     headers.remove(router::TOKEN_HEADER);
     headers::announce(headers, caller, host, parts.version);
     let exchange = flight.exchange();
@@ -232,7 +237,8 @@ fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
 }
 
 /// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
-/// a byte was written is replaced once: the upstream cannot have seen the request.
+/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
+/// once more as an attempt of its own.
 async fn send(
     pool: &Rc<Pool>,
     mut request: Request<RequestBody>,
@@ -242,7 +248,7 @@ async fn send(
     flight: &mut Flight,
     started: Instant,
 ) -> Result<(Response<Incoming>, Lease, Instant), AgentError> {
-    let mut fresh = false;
+    let (mut fresh, mut again) = (false, false);
     loop {
         let mut lease = match pool.lease(fresh).await {
             Ok(lease) => lease,
@@ -256,6 +262,7 @@ async fn send(
         attempt.connect = lease.connect;
         attempt.http_version = lease.http_version();
         flight.on_wire(Some(attempt.clone()));
+        let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
         let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
         let head_at = Instant::now();
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
@@ -270,6 +277,11 @@ async fn send(
                     fresh = true;
                     flight.on_wire(None);
                 }
+                None if retry::was_refused(failure.error()) => {
+                    let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
+                    request = flight.send_again(attempt, next);
+                    again = true;
+                }
                 _ => return Err(lease.broken().map_or_else(|| blame(failure.error()), Reason::of_answer)),
             },
         }
@@ -277,7 +289,10 @@ async fn send(
 }
 
 fn blame(error: &hyper::Error) -> AgentError {
-    if error.is_parse() { AgentError::BadAnswer } else { AgentError::UpstreamClosed }
+    if error.is_parse() {
+        return AgentError::BadAnswer;
+    }
+    crate::tls::alert_after_handshake(error).unwrap_or(AgentError::UpstreamClosed)
 }
 
 /// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.

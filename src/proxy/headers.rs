@@ -24,6 +24,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 vigie");
+const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
@@ -100,6 +101,16 @@ fn may_be_in(lengths: u64, name: &HeaderName) -> bool {
     lengths & length_bit(name.as_str().len()) != 0
 }
 
+/// True when the sender takes trailers. `TE` speaks of its own connection, which HTTP/1.1 has it say beside
+/// (RFC 9110 section 10.1.4), so it is said anew on the next.
+pub fn takes_trailers(headers: &HeaderMap, version: Version) -> bool {
+    let lists = |name, word: &[u8]| {
+        let words = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+        words.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(word))
+    };
+    headers.contains_key(TE) && lists(TE, b"trailers") && (version == Version::HTTP_2 || lists(CONNECTION, b"te"))
+}
+
 fn strip_listed(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -143,7 +154,14 @@ impl Caller {
 /// Adds `Via` and `X-Forwarded-*`, and points `Host` at the upstream.
 pub fn announce(headers: &mut HeaderMap, caller: &Caller, upstream: &HeaderValue, version: Version) {
     let host = headers.insert(HOST, upstream.clone());
-    headers.append(VIA, if version == Version::HTTP_10 { VIA_1_0 } else { VIA_VALUE });
+    headers.append(
+        VIA,
+        match version {
+            Version::HTTP_10 => VIA_1_0,
+            Version::HTTP_2 => VIA_2,
+            _ => VIA_VALUE,
+        },
+    );
     append_forwarded_for(headers, &caller.address);
     if let (Some(host), false) = (host, headers.contains_key(FORWARDED_HOST)) {
         headers.insert(FORWARDED_HOST, host);

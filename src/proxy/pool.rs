@@ -1,4 +1,6 @@
-//! One worker's connections to one upstream: HTTP/1.1 ones are lent to one exchange at a time, an HTTP/2 one is shared.
+//! One worker's connections to one upstream: HTTP/1.1 ones are lent to one exchange at a time,
+//! HTTP/2 ones are shared, and another is opened when the peer allows no more streams: waiting for one would look like the
+//! vendor's time.
 
 use super::answer_tap::Line;
 use super::body::RequestBody;
@@ -6,7 +8,7 @@ use super::connect;
 use super::framing::Reason;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
-use http::header::TRANSFER_ENCODING;
+use http::header::{CONNECTION, TE, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -18,25 +20,65 @@ use std::time::{Duration, Instant};
 /// Idle connections older than this are not used again: load balancers commonly cut them at 60 s.
 const MAX_IDLE: Duration = Duration::from_secs(50);
 
+/// HTTP/2 connections to one upstream a worker opens at most; beyond, streams wait in the least busy one.
+const MAX_MULTIPLEXED: usize = 16;
+
+/// Streams a peer is taken to allow until it says (RFC 9113 section 6.5.2 recommends no less).
+const STREAMS_UNTIL_TOLD: usize = 100;
+
 /// One worker's connections to one upstream.
 pub struct Pool {
     config: upstream::Config,
     dialer: connect::Dialer,
     idle: RefCell<VecDeque<(Single, Instant)>>,
-    shared: RefCell<Option<http2::SendRequest<RequestBody>>>,
-    /// Counts the connections that were shared, to tell them apart.
-    generation: Cell<u64>,
-    /// Held while the first HTTP/2 connection is made, so that a burst opens one and not hundreds.
+    shared: RefCell<Vec<Rc<Multiplexed>>>,
+    /// Streams the upstream allows on one connection, as it told last.
+    streams: Cell<usize>,
+    /// Held while an HTTP/2 connection is made, so that a burst opens one and not hundreds.
     dialing: tokio::sync::Mutex<()>,
     speaks_h2: Cell<Option<bool>>,
+    /// The configuration has no use for it any more: what comes back is closed.
+    retired: Cell<bool>,
+}
+
+/// An HTTP/2 connection and the exchanges on it.
+struct Multiplexed {
+    sender: http2::SendRequest<RequestBody>,
+    streams: Cell<usize>,
+    allowed: Allowed,
+}
+
+/// Streams the peer of a connection allows now. Whether it is TLS below makes no difference to this.
+pub type Allowed = Rc<dyn Fn() -> usize>;
+
+/// An exchange's place on a shared connection.
+struct Stream(Rc<Multiplexed>);
+
+impl Stream {
+    fn on(connection: Rc<Multiplexed>) -> Self {
+        connection.streams.set(connection.streams.get() + 1);
+        Self(connection)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+    }
+}
+
+/// A new connection.
+pub enum Sender {
+    /// For one exchange at a time.
+    H1(Single),
+    /// For many.
+    H2(http2::SendRequest<RequestBody>, Allowed),
 }
 
 /// A connection on loan.
-pub enum Sender {
-    /// For this exchange alone.
+enum Lent {
     H1(Single),
-    /// Shared with others.
-    H2(http2::SendRequest<RequestBody>),
+    H2(http2::SendRequest<RequestBody>, Stream),
 }
 
 /// An HTTP/1.1 connection.
@@ -55,11 +97,10 @@ impl Single {
 
 /// A connection for one exchange. Dropping it unreleased closes an HTTP/1.1 connection.
 pub struct Lease {
-    sender: Sender,
+    lent: Lent,
     pool: Rc<Pool>,
     /// Set when it was opened for this exchange.
     pub connect: Option<ConnectTimes>,
-    generation: u64,
 }
 
 impl Pool {
@@ -75,16 +116,17 @@ impl Pool {
             dialer,
             idle: RefCell::default(),
             shared: RefCell::default(),
-            generation: Cell::new(0),
+            streams: Cell::new(STREAMS_UNTIL_TOLD),
             dialing: tokio::sync::Mutex::new(()),
             speaks_h2: Cell::new(speaks_h2),
+            retired: Cell::new(false),
         }
     }
 
     /// A connection that was open already, or a new one; `fresh` uses no idle one again (after a stale one failed).
     pub async fn lease(self: &Rc<Self>, fresh: bool) -> Result<Lease, (AgentError, ConnectTimes)> {
-        if let Some(sender) = self.reuse(fresh).await {
-            return Ok(self.lend(sender, None));
+        if let Some(lent) = self.reuse(fresh) {
+            return Ok(self.lend(lent, None));
         }
         // Boxed: dialing holds a TLS handshake, tens of kilobytes that would otherwise be part of, and be moved with, the
         // future of every exchange.
@@ -98,8 +140,8 @@ impl Pool {
         // Waiting for a turn is part of the connect time-out: before an upstream that is deaf, everybody's ends at once.
         let turn = tokio::time::timeout(self.config.timeouts.connect, self.dialing.lock()).await;
         let turn = turn.map_err(|_| (AgentError::ConnectTimeout, ConnectTimes::default()))?;
-        if let Some(sender) = self.reuse(fresh).await {
-            return Ok(self.lend(sender, None));
+        if let Some(lent) = self.reuse(fresh) {
+            return Ok(self.lend(lent, None));
         }
         if self.speaks_h2.get() == Some(false) {
             // It was just found out that connections are not shared, so all may be made at once.
@@ -108,58 +150,80 @@ impl Pool {
         self.dial().await
     }
 
-    fn lend(self: &Rc<Self>, sender: Sender, connect: Option<ConnectTimes>) -> Lease {
-        Lease { sender, pool: Rc::clone(self), connect, generation: self.generation.get() }
+    fn lend(self: &Rc<Self>, lent: Lent, connect: Option<ConnectTimes>) -> Lease {
+        Lease { lent, pool: Rc::clone(self), connect }
     }
 
-    async fn reuse(&self, fresh: bool) -> Option<Sender> {
-        let shared = self.shared.borrow().clone();
-        if let Some(mut sender) = shared {
-            if !sender.is_closed() && sender.ready().await.is_ok() {
-                return Some(Sender::H2(sender));
-            }
-            self.shared.take();
+    fn reuse(&self, fresh: bool) -> Option<Lent> {
+        if let Some(connection) = self.multiplexed() {
+            return Some(Lent::H2(connection.sender.clone(), Stream::on(connection)));
         }
         if fresh {
             return None;
         }
         loop {
-            let (mut single, since) = self.idle.borrow_mut().pop_back()?;
-            if since.elapsed() > MAX_IDLE {
-                // The newest is too old, so all are.
-                self.idle.borrow_mut().clear();
-                return None;
-            }
-            if single.is_usable() && (single.sender.is_ready() || single.sender.ready().await.is_ok()) {
-                return Some(Sender::H1(single));
+            let (single, since) = self.idle.borrow_mut().pop_back()?;
+            if since.elapsed() < MAX_IDLE && single.sender.is_ready() && single.is_usable() {
+                return Some(Lent::H1(single));
             }
         }
     }
 
+    /// The first shared connection with room, so that those opened for a burst fall idle after it; when no more may be
+    /// opened, the one with the fewest streams.
+    fn multiplexed(&self) -> Option<Rc<Multiplexed>> {
+        let mut shared = self.shared.borrow_mut();
+        if shared.is_empty() {
+            return None;
+        }
+        shared.retain(|connection| !connection.sender.is_closed());
+        let free = shared.iter().find(|connection| connection.streams.get() < (connection.allowed)());
+        let full = || shared.iter().min_by_key(|connection| connection.streams.get());
+        free.or_else(|| (shared.len() >= MAX_MULTIPLEXED).then(full).flatten()).cloned()
+    }
+
     async fn dial(self: &Rc<Self>) -> Result<Lease, (AgentError, ConnectTimes)> {
         let mut times = ConnectTimes::default();
-        let dialing = self.dialer.dial(&self.config, &mut times);
+        if let Some(told) = self.shared.borrow().last() {
+            self.streams.set((told.allowed)());
+        }
+        let dialing = self.dialer.dial(&self.config, self.streams.get(), &mut times);
         let sender = match tokio::time::timeout(self.config.timeouts.connect, dialing).await {
             Ok(Ok(sender)) => sender,
             Ok(Err(error)) => return Err((error, times)),
             Err(_) => return Err((AgentError::ConnectTimeout, times)),
         };
-        if let Sender::H2(sender) = &sender {
-            self.shared.replace(Some(sender.clone()));
-            self.generation.set(self.generation.get() + 1);
-        }
-        self.speaks_h2.set(Some(matches!(sender, Sender::H2(_))));
-        Ok(self.lend(sender, Some(times)))
+        self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
+        let lent = match sender {
+            Sender::H1(sender) => Lent::H1(sender),
+            Sender::H2(sender, allowed) => {
+                let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
+                if !self.retired.get() {
+                    self.shared.borrow_mut().push(Rc::clone(&connection));
+                }
+                Lent::H2(sender, Stream::on(connection))
+            }
+        };
+        Ok(self.lend(lent, Some(times)))
+    }
+
+    /// Keeps no connection from now on; those on loan finish what they carry.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        self.idle.borrow_mut().clear();
+        self.shared.borrow_mut().clear();
     }
 }
 
 impl Lease {
     /// The negotiated version, as spans name it.
     pub fn http_version(&self) -> &'static str {
-        match self.sender {
-            Sender::H1(_) => "1.1",
-            Sender::H2(_) => "2",
-        }
+        if self.is_shared() { "2" } else { "1.1" }
+    }
+
+    /// True when others use the connection at the same time: HTTP/2.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.lent, Lent::H2(..))
     }
 
     /// True when the connection had served before.
@@ -172,13 +236,14 @@ impl Lease {
         &mut self,
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        match &mut self.sender {
-            Sender::H1(Single { sender, line }) => {
+        match &mut self.lent {
+            Lent::H1(Single { sender, line }) => {
                 keep_unusual_body(&mut request);
+                announce_trailers(&mut request);
                 line.ask(request.method() == http::Method::HEAD);
                 sender.try_send_request(request).await
             }
-            Sender::H2(sender) => {
+            Lent::H2(sender, _) => {
                 self.pool.absolute(&mut request);
                 sender.try_send_request(request).await
             }
@@ -187,23 +252,24 @@ impl Lease {
 
     /// Why the answer on this connection was refused, if it was.
     pub fn broken(&self) -> Option<Reason> {
-        match &self.sender {
-            Sender::H1(single) => single.line.broken(),
-            Sender::H2(_) => None,
+        match &self.lent {
+            Lent::H1(single) => single.line.broken(),
+            Lent::H2(..) => None,
         }
     }
 
     /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.
     pub fn discard(self) {
-        if matches!(self.sender, Sender::H2(_)) && self.pool.generation.get() == self.generation {
-            self.pool.shared.take();
+        if let Lent::H2(_, Stream(connection)) = &self.lent {
+            self.pool.shared.borrow_mut().retain(|other| !Rc::ptr_eq(other, connection));
         }
     }
 
     /// Gives the connection back once the answer was read to its end.
     pub fn release(self) {
-        if let Sender::H1(single) = self.sender
+        if let Lent::H1(single) = self.lent
             && single.is_usable()
+            && !self.pool.retired.get()
         {
             let mut idle = self.pool.idle.borrow_mut();
             if idle.len() >= self.pool.config.max_idle_per_worker {
@@ -211,6 +277,13 @@ impl Lease {
             }
             idle.push_back((single, Instant::now()));
         }
+    }
+}
+
+/// `TE` speaks of one connection and must say so (RFC 9110 section 10.1.4).
+fn announce_trailers(request: &mut Request<RequestBody>) {
+    if request.headers().contains_key(TE) {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("TE"));
     }
 }
 

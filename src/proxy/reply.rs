@@ -40,9 +40,9 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             "The connection to the upstream was not made in time",
             "Check the network, or raise upstreams.<name>.timeouts.connect.",
         ),
-        AgentError::Tls => (
-            "The TLS handshake with the upstream failed",
-            "Check the certificate's chain, host name and dates; name a private CA in upstreams.<name>.tls.ca_file.",
+        AgentError::StreamRefused => (
+            "The upstream refused the request twice before it looked at it",
+            "Nothing was carried out: it is safe to send the request again.",
         ),
         AgentError::HeadTimeout => (
             "The upstream did not answer in time",
@@ -103,6 +103,42 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             "The request may have been carried out. Raise proxy.limits.head or proxy.limits.headers if this is normal.",
         ),
         AgentError::Internal => ("Vigie failed", "This is a defect of Vigie; the request may have been forwarded."),
+        error => explain_tls(error),
+    }
+}
+
+/// Whose fault a failed handshake is, and where it is put right.
+fn explain_tls(error: AgentError) -> (&'static str, &'static str) {
+    match error {
+        AgentError::TlsExpired => (
+            "The upstream's certificate has expired",
+            "The upstream's operator must renew it; if it was renewed, check this machine's clock.",
+        ),
+        AgentError::TlsNotYetValid => {
+            ("The upstream's certificate is not valid yet", "Check this machine's clock, then the certificate's dates.")
+        }
+        AgentError::TlsWrongHost => (
+            "The upstream's certificate is for other names",
+            "Check the host in upstreams.<name>.url, and what its name resolves to.",
+        ),
+        AgentError::TlsUnknownIssuer => (
+            "The upstream's certificate comes from an issuer that is not trusted",
+            "Name a private CA in upstreams.<name>.tls.ca_file; a proxy that opens TLS on the way shows like this, too.",
+        ),
+        AgentError::TlsRevoked => {
+            ("The upstream's certificate was revoked by its issuer", "The upstream's operator must replace it.")
+        }
+        AgentError::TlsOldProtocol => {
+            ("The upstream speaks no TLS 1.2 or newer", "The upstream's operator must enable TLS 1.2 or 1.3.")
+        }
+        AgentError::TlsClientCertificate => (
+            "The upstream refused the certificate it was shown, or asks for one",
+            "Check upstreams.<name>.tls.certificate_file and key_file: dates, issuer, and what the upstream expects.",
+        ),
+        _ => (
+            "The TLS handshake with the upstream failed",
+            "Check what listens at the upstream's address; the agent's log names the cause.",
+        ),
     }
 }
 

@@ -94,6 +94,15 @@ impl Router {
         }
     }
 
+    /// Gives the listeners numbers of their own; until then they have those of their order.
+    pub fn number_listeners(&mut self, slots: &[usize]) {
+        let mut numbered = vec![(None, None); slots.iter().max().map_or(0, |last| last + 1)];
+        for (listener, slot) in self.listeners.iter().zip(slots) {
+            numbered[*slot] = *listener;
+        }
+        self.listeners = numbered;
+    }
+
     /// The integration at an index that [`Router::route`] gave.
     pub fn integration(&self, index: usize) -> &Integration {
         &self.integrations[index]

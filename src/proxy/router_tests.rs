@@ -14,7 +14,8 @@ fn integration(name: &str) -> Integration {
 
 fn listener(upstream: Option<&str>, integration: Option<&str>) -> Listener {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    Listener { address, upstream: upstream.map(Arc::from), integration: integration.map(Arc::from) }
+    let (upstream, integration) = (upstream.map(Arc::from), integration.map(Arc::from));
+    Listener { upstream, integration, ..Listener::plain(address) }
 }
 
 fn router() -> Router {

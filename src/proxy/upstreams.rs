@@ -14,6 +14,8 @@ pub struct Upstream {
     /// Opens connections to it.
     pub dialer: Dialer,
     host: HeaderValue,
+    /// Hash of the certificates and keys that connections to it are made with.
+    trust: [u8; 32],
 }
 
 impl Upstream {
@@ -21,7 +23,15 @@ impl Upstream {
     pub fn new(config: Config, limits: Limits) -> Result<Self, TlsSetupError> {
         let dialer = Dialer::new(tls_config(&config)?, limits);
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
-        Ok(Self { config, dialer, host })
+        let trust = config.trust.fingerprint();
+        Ok(Self { config, dialer, host, trust })
+    }
+
+    /// True when connections made for one serve the other as well.
+    pub fn is_called_as(&self, other: &Self) -> bool {
+        let (a, b) = (&self.config, &other.config);
+        let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect);
+        a.name == b.name && a.host == b.host && address(a) == address(b) && self.trust == other.trust
     }
 
     /// The vendor's profile.

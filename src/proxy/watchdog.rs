@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// One worker's.
 pub struct Watchdog {
-    pace: Pace,
+    pace: Cell<Pace>,
     next: Cell<u64>,
     last: Cell<Duration>,
     watched: RefCell<HashMap<u64, (Rc<Conn>, Phase)>>,
@@ -19,7 +19,12 @@ pub struct Watchdog {
 impl Watchdog {
     /// Begins at `now` on the agent's clock.
     pub fn new(pace: Pace, now: Duration) -> Self {
-        Self { pace, next: Cell::new(0), last: Cell::new(now), watched: RefCell::default() }
+        Self { pace: Cell::new(pace), next: Cell::new(0), last: Cell::new(now), watched: RefCell::default() }
+    }
+
+    /// Another pace from now on.
+    pub fn pace(&self, pace: Pace) {
+        self.pace.set(pace);
     }
 
     /// Watches a connection while the guard lives.
@@ -33,8 +38,9 @@ impl Watchdog {
     /// Looks at all of them.
     pub fn look(&self, now: Duration) {
         let passed = now.saturating_sub(self.last.replace(now));
+        let pace = self.pace.get();
         for (conn, seen) in self.watched.borrow_mut().values_mut() {
-            conn.look(now, passed, seen, &self.pace);
+            conn.look(now, passed, seen, &pace);
         }
     }
 }

@@ -1,15 +1,11 @@
 //! One data-path thread: a current-thread runtime, its own connection pools and metric shards, nothing shared on the way.
 
-use super::conn::{Conn, Cut};
 use super::copies::Copies;
 use super::drain::Drain;
-use super::forward;
-use super::headers::Caller;
-use super::limits::{HYPERS_HEADERS, Limits};
+use super::limits::Limits;
 use super::places::Places;
 use super::pool::Pool;
 use super::router::Router;
-use super::tap::Tap;
 use super::watchdog::Watchdog;
 use super::{context, upstreams};
 use crate::clock::Clock;
@@ -18,20 +14,21 @@ use crate::recorder;
 use crate::telemetry::metrics::{Metrics, PathShard, WorkerMetrics};
 use crate::vendors::RouteMatch;
 use http::Method;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-/// What all workers read and none writes.
+/// What all workers read and none writes: one configuration, made ready. A reload makes another.
 pub struct Shared {
+    /// Listeners by number; `None` for one that is gone.
+    pub entrances: Vec<Option<Entrance>>,
+    /// HTTP/2 streams a caller's connection may have open.
+    pub max_streams: u32,
+    /// How long running exchanges may go on after SIGTERM.
+    pub grace: Duration,
     /// Attribution and routing.
     pub router: Router,
     /// Upstreams, in the configuration's order.
@@ -56,6 +53,45 @@ pub struct Shared {
     pub limits: Limits,
 }
 
+/// How callers are spoken to on one listener.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Set when they speak TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// HTTP/2 is understood in plain text.
+    pub prior_knowledge: bool,
+}
+
+/// The worker for what begins now.
+pub struct Current(RefCell<Rc<Worker>>);
+
+impl Current {
+    /// Starts with `worker`.
+    pub fn new(worker: Rc<Worker>) -> Rc<Self> {
+        Rc::new(Self(RefCell::new(worker)))
+    }
+
+    /// The worker of the configuration in force.
+    pub fn get(&self) -> Rc<Worker> {
+        Rc::clone(&self.0.borrow())
+    }
+
+    /// Puts another configuration in force: connections of listeners that it no longer has are told to finish.
+    pub fn renew(&self, shared: Arc<Shared>) {
+        let old = self.get();
+        let new = old.renewed(shared);
+        for listener in (0..old.shared.entrances.len()).filter(|l| old.entrance(*l).is_some()) {
+            if new.entrance(listener).is_none() {
+                new.drain.close(listener);
+            }
+        }
+        for pool in old.pools.iter().filter(|pool| !new.pools.iter().any(|kept| Rc::ptr_eq(kept, pool))) {
+            pool.retire();
+        }
+        self.0.replace(new);
+    }
+}
+
 type Spot = (Arc<Place>, Arc<PathShard>);
 
 /// One worker's state.
@@ -70,12 +106,13 @@ pub struct Worker {
     pub drain: Rc<Drain>,
     /// Room for body copies.
     pub copies: Rc<Copies>,
-    watchdog: Rc<Watchdog>,
+    /// Looks after callers' connections.
+    pub watchdog: Rc<Watchdog>,
     index: usize,
     known: RefCell<HashMap<(u16, u16, u16), Spot>>,
     generic: RefCell<HashMap<(u16, u16, String), Spot>>,
     metrics: Arc<WorkerMetrics>,
-    closing: Cell<bool>,
+    closing: Rc<Cell<bool>>,
     tasks: TaskTracker,
 }
 
@@ -85,7 +122,7 @@ const MAX_REMEMBERED: usize = 1_000;
 impl Worker {
     /// A worker over the shared state; call it on the worker's own thread.
     pub fn new(shared: Arc<Shared>, index: usize) -> Rc<Self> {
-        let pools = shared.upstreams.iter().map(|u| Rc::new(Pool::new(u.config.clone(), u.dialer.clone()))).collect();
+        let pools = shared.upstreams.iter().map(pool).collect();
         let metrics = shared.metrics.worker(index);
         Rc::new(Self {
             pools,
@@ -97,10 +134,44 @@ impl Worker {
             known: RefCell::default(),
             generic: RefCell::default(),
             metrics,
-            closing: Cell::new(false),
+            closing: Rc::default(),
             tasks: TaskTracker::new(),
             shared,
         })
+    }
+
+    /// The same thread under another configuration. Connections to upstreams that stay as they were are kept.
+    fn renewed(&self, shared: Arc<Shared>) -> Rc<Self> {
+        let same = |new: &upstreams::Upstream| {
+            let old = self.shared.upstreams.iter().position(|old| old.is_called_as(new));
+            old.map_or_else(|| pool(new), |at| Rc::clone(&self.pools[at]))
+        };
+        let pools = shared.upstreams.iter().map(same).collect();
+        self.watchdog.pace(shared.limits.pace);
+        Rc::new(Self {
+            pools,
+            ids: context::SpanIds::new(self.index),
+            drain: Rc::clone(&self.drain),
+            copies: Rc::new(Copies::new(shared.capture_share)),
+            watchdog: Rc::clone(&self.watchdog),
+            index: self.index,
+            known: RefCell::default(),
+            generic: RefCell::default(),
+            metrics: Arc::clone(&self.metrics),
+            closing: Rc::clone(&self.closing),
+            tasks: self.tasks.clone(),
+            shared,
+        })
+    }
+
+    /// How callers are spoken to on `listener`, if this configuration has it.
+    pub fn entrance(&self, listener: usize) -> Option<&Entrance> {
+        self.shared.entrances.get(listener)?.as_ref()
+    }
+
+    /// The thread's gauges.
+    pub fn metrics(&self) -> &Arc<WorkerMetrics> {
+        &self.metrics
     }
 
     /// Route, place and metric shard of a request.
@@ -195,60 +266,8 @@ impl Worker {
         self.metrics.beat(now);
         self.watchdog.look(now);
     }
-
-    /// Serves one connection until it ends; a drain lets the running exchange finish and closes after it.
-    pub async fn serve(self: Rc<Self>, stream: TcpStream, listener: usize) {
-        let _open = Open::new(&self.metrics);
-        let Ok(peer) = stream.peer_addr() else { return };
-        // Small answers must not wait for the caller's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let conn = Rc::new(Conn::new(self.shared.clock.elapsed()));
-        let _watched = self.watchdog.watch(&conn);
-        let caller = Caller::new(peer.ip().to_canonical(), false).on(Rc::clone(&conn));
-        let limits = self.shared.limits.message;
-        let service = service_fn(|request| {
-            let (worker, caller) = (Rc::clone(&self), caller.clone());
-            async move { Ok::<_, std::convert::Infallible>(forward::handle(worker, listener, caller, request).await) }
-        });
-        let mut builder = http1::Builder::new();
-        // The tap and the watchdog bound heads, in bytes and in time.
-        builder.header_read_timeout(None);
-        if limits.headers > HYPERS_HEADERS {
-            builder.max_headers(limits.headers);
-        }
-        let connection = builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
-        let mut connection = std::pin::pin!(connection);
-        let mut watch = self.drain.watch();
-        let mut draining = false;
-        // A broken connection shows in its exchange; one without an exchange is nobody's concern.
-        let _ = std::future::poll_fn(|cx| {
-            if watch.has_begun() && !draining {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            if matches!(conn.cut(), Some(Cut::Idle | Cut::Write)) {
-                return Poll::Ready(Ok(()));
-            }
-            conn.driven_by(cx.waker());
-            watch.list(cx.waker());
-            connection.as_mut().poll(cx)
-        })
-        .await;
-    }
 }
 
-/// Counts a connection while it lives.
-struct Open(Arc<WorkerMetrics>);
-
-impl Open {
-    fn new(metrics: &Arc<WorkerMetrics>) -> Self {
-        metrics.connection_opened();
-        Self(Arc::clone(metrics))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.connection_closed();
-    }
+fn pool(upstream: &upstreams::Upstream) -> Rc<Pool> {
+    Rc::new(Pool::new(upstream.config.clone(), upstream.dialer.clone()))
 }

@@ -3,8 +3,8 @@
 use super::{Ledger, Reading, Snapshot};
 use crate::exchange::Exchange;
 use crate::telemetry::metrics::{Metrics, QuotaValues};
-use crate::upstream;
-use parking_lot::Mutex;
+use crate::upstream::{self, DeclaredQuota};
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,16 +12,38 @@ use std::sync::Arc;
 /// One ledger an upstream, in the configuration's order.
 #[derive(Debug, Default)]
 pub struct Quotas {
-    ledgers: Vec<(Arc<str>, Ledger)>,
+    ledgers: RwLock<Vec<Entry>>,
     /// Upstream and window of the series that exist.
     published: Mutex<BTreeSet<(Arc<str>, Arc<str>)>>,
+}
+
+/// An upstream's ledger, and the limit it was made for.
+#[derive(Clone, Debug)]
+struct Entry {
+    upstream: Arc<str>,
+    declared: Option<DeclaredQuota>,
+    ledger: Arc<Ledger>,
 }
 
 impl Quotas {
     /// Empty ledgers for the configured upstreams.
     pub fn new(upstreams: &[upstream::Config]) -> Self {
-        let ledgers = upstreams.iter().map(|u| (Arc::clone(&u.name), Ledger::new(u.quota))).collect();
-        Self { ledgers, published: Mutex::default() }
+        let quotas = Self::default();
+        quotas.configure(upstreams);
+        quotas
+    }
+
+    /// Ledgers for the upstreams of another configuration: those whose declared limit stays go on.
+    pub fn configure(&self, upstreams: &[upstream::Config]) {
+        let mut ledgers = self.ledgers.write();
+        let old = std::mem::take(&mut *ledgers);
+        let of = |u: &upstream::Config| old.iter().find(|e| e.upstream == u.name && e.declared == u.quota).cloned();
+        let new = |u: &upstream::Config| Entry {
+            upstream: Arc::clone(&u.name),
+            declared: u.quota,
+            ledger: Arc::new(Ledger::new(u.quota)),
+        };
+        *ledgers = upstreams.iter().map(|u| of(u).unwrap_or_else(|| new(u))).collect();
     }
 
     /// Takes what an exchange told and used, at `now_s` (Unix seconds). The least `remaining` it told, if any.
@@ -31,7 +53,8 @@ impl Quotas {
         readings: impl IntoIterator<Item = Reading<'p>>,
         now_s: i64,
     ) -> Option<u64> {
-        let (_, ledger) = self.ledgers.iter().find(|(name, _)| *name == exchange.place.upstream)?;
+        let ledgers = self.ledgers.read();
+        let ledger = &ledgers.iter().find(|entry| entry.upstream == exchange.place.upstream)?.ledger;
         // The vendor cannot have counted what never reached it.
         ledger.count(exchange.attempts.iter().filter(|attempt| attempt.was_sent()).count() as u64, now_s);
         let told = readings.into_iter().map(|reading| {
@@ -45,8 +68,8 @@ impl Quotas {
     pub fn publish(&self, metrics: &Metrics, wall_us: i64) {
         let mut current = BTreeSet::new();
         for (upstream, snapshot) in self.snapshots(wall_us) {
-            metrics.set_quota(upstream, &snapshot.window, values(&snapshot));
-            current.insert((Arc::clone(upstream), snapshot.window));
+            metrics.set_quota(&upstream, &snapshot.window, values(&snapshot));
+            current.insert((upstream, snapshot.window));
         }
         let mut published = self.published.lock();
         for (upstream, window) in published.difference(&current) {
@@ -60,7 +83,7 @@ impl Quotas {
     pub fn to_json(&self, wall_us: i64) -> Value {
         let windows = self.snapshots(wall_us).map(|(upstream, snapshot)| {
             json!({
-                "upstream": &**upstream,
+                "upstream": &*upstream,
                 "window": &*snapshot.window,
                 "window_seconds": snapshot.window_length.map(|length| length.as_secs()),
                 "limit": snapshot.limit,
@@ -73,10 +96,12 @@ impl Quotas {
         json!({ "quota": windows.collect::<Vec<_>>() })
     }
 
-    fn snapshots(&self, wall_us: i64) -> impl Iterator<Item = (&Arc<str>, Snapshot)> {
+    fn snapshots(&self, wall_us: i64) -> impl Iterator<Item = (Arc<str>, Snapshot)> {
         let now_s = wall_us.div_euclid(1_000_000);
-        let of = move |ledger: &Ledger| ledger.snapshots(now_s).into_iter();
-        self.ledgers.iter().flat_map(move |(name, ledger)| of(ledger).map(move |snapshot| (name, snapshot)))
+        let ledgers = self.ledgers.read().clone();
+        ledgers.into_iter().flat_map(move |Entry { upstream, ledger, .. }| {
+            ledger.snapshots(now_s).into_iter().map(move |snapshot| (Arc::clone(&upstream), snapshot))
+        })
     }
 }
 

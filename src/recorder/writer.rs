@@ -3,7 +3,7 @@
 use super::callers::Callers;
 use super::digest::{Digest, digest};
 use super::queue::{Handle, Waiting};
-use super::{Capture, Knowledge};
+use super::{InForce, Knowledge, Settings};
 use crate::clock::Clock;
 use crate::exchange::record::json;
 use crate::exchange::redact::Masker;
@@ -13,7 +13,6 @@ use crate::quota::Quotas;
 use crate::telemetry::metrics::{DropStage, Metrics};
 use crate::telemetry::otlp::{self, Spans};
 use crate::telemetry::sink::LogSinks;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,16 +42,12 @@ pub struct Recorder {
     pub queue: Handle,
     /// Where they go.
     pub outputs: Outputs,
-    /// Profile and policy by upstream name.
-    pub knowledge: HashMap<Arc<str>, Knowledge>,
+    /// What a reload may change.
+    pub settings: InForce,
     /// For exchanges without an upstream.
     pub ignorance: Knowledge,
     /// Makes the tokens.
     pub masker: Arc<Masker>,
-    /// Whose masked bodies are kept.
-    pub capture: Capture,
-    /// Calls slower than this are traced where no parent decided, microseconds.
-    pub keep_slower_than_us: u64,
     /// Time.
     pub clock: Clock,
 }
@@ -67,12 +62,14 @@ impl Recorder {
     }
 
     fn write(&mut self, batch: Vec<Waiting>) {
+        let settings = self.settings.get();
         let mut lines = Vec::with_capacity((batch.len() * 900).min(SHIP_BYTES));
         let mut entries = Vec::with_capacity(batch.len());
         let mut spans = Vec::new();
         let mut count = 0;
         for exchange in batch {
-            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange)) else {
+            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange, &settings))
+            else {
                 self.lose(&exchange);
                 continue;
             };
@@ -83,7 +80,7 @@ impl Recorder {
             lines.push(b'\n');
             count += 1;
             if let Some(sender) = &self.outputs.spans
-                && self.keeps(&exchange, outcome)
+                && self.keeps(&exchange, outcome, &settings)
             {
                 sender.describe(&exchange, &record, &mut spans);
             }
@@ -106,12 +103,12 @@ impl Recorder {
         metrics.recorder().dropped(DropStage::Queue);
     }
 
-    fn digest(&self, exchange: &Exchange) -> Digest {
-        let known = self.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
+    fn digest(&self, exchange: &Exchange, settings: &Settings) -> Digest {
+        let known = settings.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
         let now_s = self.clock.wall_us() / 1_000_000;
         let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
         let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
-        digest(exchange, known, &self.masker, self.capture, remaining)
+        digest(exchange, known, &self.masker, settings.capture, remaining)
     }
 
     fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {
@@ -129,9 +126,9 @@ impl Recorder {
     }
 
     /// Head sampling decides; without a parent, errors and slow calls are kept as well.
-    fn keeps(&self, exchange: &Exchange, outcome: Outcome) -> bool {
+    fn keeps(&self, exchange: &Exchange, outcome: Outcome, settings: &Settings) -> bool {
         let trace = &exchange.trace;
-        let telling = outcome != Outcome::Ok || exchange.total_us > self.keep_slower_than_us;
+        let telling = outcome != Outcome::Ok || exchange.total_us > settings.keep_slower_than_us;
         trace.sampled || (trace.parent.is_none() && telling)
     }
 

@@ -73,6 +73,8 @@ catalogue! {
         "Callers' connections refused, because there were too many (total) or too many from one address (per_caller).");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
+    HTTP2_CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
+        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],
@@ -111,6 +113,8 @@ catalogue! {
         "New label values counted under other because the family is full; values that come again count again.");
     START_TIME = gauge("vigie_start_time_seconds", [],
         "When the agent started, Unix time.");
+    TLS_HANDSHAKE_FAILURES = counter("vigie_tls_handshake_failures_total", ["reason"],
+        "Callers' TLS handshakes that failed: timeout, closed, not_tls, incompatible (version or cipher), no_certificate, bad_certificate, refused (by the caller) or other.");
     UNKNOWN_CALLERS = gauge("vigie_unknown_callers", [],
         "Credential fingerprints seen that belong to no configured integration.");
     UPSTREAM_DURATION = histogram("vigie_upstream_duration_seconds", ["integration", "upstream", "route"],

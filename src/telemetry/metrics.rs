@@ -15,7 +15,7 @@ mod requests;
 mod upstream;
 mod worker;
 
-pub use agent::{AgentMetrics, DropStage, LogSink, RecorderMetrics, Refused, SpanResult};
+pub use agent::{AgentMetrics, ConnectionCut, DropStage, LogSink, RecorderMetrics, Refused, SpanResult};
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::exchange::{Outcome, Place};
 use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ struct State {
     durations: Mutex<path::Sharded<path::Durations>>,
     requests: Mutex<requests::Requests>,
     admitted_attempts: Mutex<collector::AdmittedAttempts>,
-    upstreams: Vec<Arc<UpstreamMetrics>>,
+    upstreams: RwLock<Vec<Arc<UpstreamMetrics>>>,
     /// Counts for calls that belong to no configured upstream.
     unconfigured: Arc<UpstreamMetrics>,
     workers: Vec<Arc<WorkerMetrics>>,
@@ -107,12 +107,37 @@ impl Metrics {
 
     /// The counters of an upstream; those of `none` for a name that is not configured.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
-        self.state.upstreams.iter().find(|u| &**u.name() == name).unwrap_or(&self.state.unconfigured).clone()
+        let upstreams = self.state.upstreams.read();
+        upstreams.iter().find(|u| &**u.name() == name).unwrap_or(&self.state.unconfigured).clone()
     }
 
     /// All configured upstreams, in the configuration's order.
-    pub fn upstreams(&self) -> &[Arc<UpstreamMetrics>] {
-        &self.state.upstreams
+    pub fn upstreams(&self) -> Vec<Arc<UpstreamMetrics>> {
+        self.state.upstreams.read().clone()
+    }
+
+    /// Lets in what another configuration names, at zero. What stays keeps its counts, also where the order changes; what
+    /// is named no more still counts until [`Metrics::retire`].
+    pub fn admit(&self, upstreams: &[Arc<str>], integrations: &[Arc<str>]) {
+        let mut known = self.state.upstreams.write();
+        let old = std::mem::take(&mut *known);
+        let of = |name: &Arc<str>| old.iter().find(|u| u.name() == name).cloned();
+        let workers = self.state.workers.len();
+        let new = |name: &Arc<str>| Arc::new(UpstreamMetrics::new(name.clone(), workers, self.now()));
+        *known = upstreams.iter().map(|name| of(name).unwrap_or_else(|| new(name))).collect();
+        known.extend(old.into_iter().filter(|u| !upstreams.contains(u.name())));
+        self.state.labels.lock().let_in(upstreams, integrations);
+    }
+
+    /// Forgets every series of upstreams other than these. Handles that are still held count for nobody.
+    pub fn retire(&self, upstreams: &[Arc<str>]) {
+        let stays = |name: &Arc<str>| upstreams.contains(name) || **name == *NONE;
+        self.state.upstreams.write().retain(|u| stays(u.name()));
+        self.state.labels.lock().retain(stays);
+        self.state.attempts.lock().retain(|labels| stays(&labels.upstream));
+        self.state.durations.lock().retain(|labels| stays(&labels.upstream));
+        self.state.requests.lock().retain(stays);
+        self.state.admitted_attempts.lock().retain(stays);
     }
 
     /// The gauges of one data-path thread.
@@ -180,7 +205,7 @@ impl State {
             durations: Mutex::new(path::Sharded::new(cap(histogram::LINES, others), workers)),
             requests: Mutex::new(requests::Requests::new(cap(1, others * Outcome::ALL.len()))),
             admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(cap(1, others))),
-            upstreams: upstreams.iter().map(upstream).collect(),
+            upstreams: RwLock::new(upstreams.iter().map(upstream).collect()),
             unconfigured: upstream(&NONE.into()),
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),

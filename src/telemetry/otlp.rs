@@ -14,7 +14,7 @@ use crate::exchange::record::Record;
 use crate::telemetry::TraceConfig;
 use crate::telemetry::metrics::{DropStage, Metrics, SpanResult};
 use opentelemetry_sdk::trace::SpanExporter as _;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub struct Spans(Arc<Inner>);
 
 struct Inner {
     queue: mpsc::Sender<Vec<SpanData>>,
-    peers: Peers,
+    peers: RwLock<Peers>,
     metrics: Arc<Metrics>,
     /// Spans accepted and not yet sent or failed.
     pending: Arc<AtomicU64>,
@@ -96,12 +96,17 @@ impl Spans {
             failing: false,
         };
         let task = Mutex::new(Some(runtime.spawn(worker.run())));
-        Ok(Some(Self(Arc::new(Inner { queue, peers, metrics, pending, stop, task }))))
+        Ok(Some(Self(Arc::new(Inner { queue, peers: RwLock::new(peers), metrics, pending, stop, task }))))
+    }
+
+    /// Takes the addresses of another configuration.
+    pub fn renew(&self, peers: Peers) {
+        *self.0.peers.write() = peers;
     }
 
     /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt.
     pub fn describe(&self, exchange: &Exchange, record: &Record, out: &mut Vec<SpanData>) {
-        spans::describe(exchange, record, &self.0.peers, out);
+        spans::describe(exchange, record, &self.0.peers.read(), out);
     }
 
     /// Hands over the finished spans of some exchanges. Never waits: without room they are dropped and counted.

@@ -61,7 +61,7 @@ fn every_bad_file_gets_its_exact_messages() {
 
 #[test]
 fn the_example_loads_and_is_the_defaults() {
-    let Loaded { config, warnings } = load(config::example(), &[]);
+    let Loaded { config, warnings, .. } = load(config::example(), &[]);
     assert_eq!(warnings, []);
     let mut defaults = small("");
     assert_eq!(config.upstreams[0].timeouts, defaults.upstreams[0].timeouts);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// Top modules by layer, lowest first; a module imports only from layers below its own, and from [`SIDEWAYS`].
 const LAYERS: [&[&str]; 7] = [
     &["clock", "exchange", "secret"],
-    &["vendors"],
+    &["tls", "vendors"],
     &["history", "quota", "recorder", "telemetry", "upstream"],
     &["proxy", "sandbox"],
     &["admin", "config"],

@@ -11,13 +11,18 @@ mod degradation;
 mod demo;
 mod framing;
 mod fuzz;
+#[cfg(feature = "peers")]
+mod http2_clients;
 mod layering;
+#[cfg(feature = "peers")]
+mod nginx;
 #[cfg(feature = "peers")]
 mod otlp;
 mod privacy;
 #[cfg(feature = "peers")]
 mod prometheus;
 mod proxy;
+mod reload;
 mod sandbox;
 mod support;
 mod tidy;

@@ -31,9 +31,10 @@ impl Default for Masking {
 #[serde(deny_unknown_fields, default)]
 pub struct Recorder {
     /// Exchanges that may wait to be recorded; more are dropped and counted.
-    #[schemars(range(min = 16, max = 1_048_576))]
+    #[schemars(range(min = 16, max = 1_048_576), extend("x-vigie-restart" = true))]
     pub queue: usize,
     /// Bytes that the waiting exchanges' bodies may hold, 1MiB or more; beyond, bodies are dropped and counted.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub queue_bytes: Bytes,
     /// Which exchanges keep their masked bodies in the record: none, those that did not end well, or all.
     pub capture: Bodies,
@@ -129,8 +130,10 @@ impl Default for History {
 #[serde(deny_unknown_fields, default)]
 pub struct Traces {
     /// The collector, e.g. `http://127.0.0.1:4317`. No spans are made if absent.
+    #[schemars(extend("x-vigie-restart" = true))]
     pub endpoint: Option<Link>,
     /// gRPC (port 4317 by convention) or HTTP with protobuf (4318, path `/v1/traces`).
+    #[schemars(extend("x-vigie-restart" = true))]
     pub protocol: Protocol,
     /// Share of traces kept where the caller has not decided.
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -138,10 +141,10 @@ pub struct Traces {
     /// Calls slower than this are kept where the caller has not decided, and so are those that failed.
     pub keep_slower_than: Span,
     /// `service.name` of the spans.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 200), extend("x-vigie-restart" = true))]
     pub service_name: String,
     /// Headers sent to the collector, by name.
-    #[schemars(extend("propertyNames" = { "format": "vigie-header-name" }, "maxProperties" = 16))]
+    #[schemars(extend("propertyNames" = { "format": "vigie-header-name" }, "maxProperties" = 16, "x-vigie-restart" = true))]
     pub headers: BTreeMap<String, HeaderSecret>,
 }
 

@@ -20,7 +20,7 @@ fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
         port: 80,
         base_path: String::new(),
         path_prefix: None,
-        ca_file: None,
+        trust: crate::tls::Trust::default(),
         http: HttpVersion::Auto,
         timeouts: Timeouts::default(),
         max_idle_per_worker: 1,

@@ -2,6 +2,7 @@
 
 use super::family::{Family, single};
 use crate::telemetry::catalogue;
+use crate::tls::HandshakeFailure;
 use prometheus::proto::MetricFamily;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -69,6 +70,16 @@ counted_set! {
         Total = "total",
         /// There are already as many from its address.
         PerCaller = "per_caller",
+    }
+}
+
+counted_set! {
+    /// Why an HTTP/2 connection was cut: its caller cost more than it waited for.
+    ConnectionCut {
+        /// Streams reset faster than they were looked at.
+        ResetFlood = "reset_flood",
+        /// More exchanges abandoned than waited for.
+        Abandoned = "abandoned",
     }
 }
 
@@ -141,6 +152,8 @@ pub struct AgentMetrics {
     refused: [AtomicU64; Refused::ALL.len()],
     history_bytes: AtomicU64,
     unknown_callers: AtomicU64,
+    handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
+    connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
 }
@@ -157,6 +170,8 @@ impl AgentMetrics {
             refused: Default::default(),
             history_bytes: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
+            handshake_failures: Default::default(),
+            connections_cut: Default::default(),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
             reload_us: AtomicI64::new(start_us),
@@ -198,6 +213,16 @@ impl AgentMetrics {
         self.unknown_callers.store(count, Ordering::Relaxed);
     }
 
+    /// Counts a caller's handshake that failed.
+    pub fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.handshake_failures[failure as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was cut.
+    pub fn connection_cut(&self, cut: ConnectionCut) {
+        self.connections_cut[cut as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes a reload at `now_us` (microseconds since the Unix epoch).
     pub fn config_reloaded(&self, ok: bool, now_us: i64) {
         self.reload_ok.store(ok, Ordering::Relaxed);
@@ -210,6 +235,7 @@ impl AgentMetrics {
 pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<MetricFamily> {
     let load = |value: &AtomicU64| value.load(Ordering::Relaxed) as f64;
     let sinks = || LogSink::ALL.iter().map(|sink| sink.as_str());
+    let reasons = HandshakeFailure::ALL.iter().map(|failure| failure.as_str());
     let mut build = Family::new(&catalogue::BUILD_INFO);
     build.add(&[agent.version, agent.commit], 1.0);
     vec![
@@ -219,6 +245,12 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
         set(&catalogue::OTLP_SPANS, SpanResult::ALL.iter().map(|result| result.as_str()), &agent.spans),
         set(&catalogue::CONNECTIONS_REFUSED, Refused::ALL.iter().map(|why| why.as_str()), &agent.refused),
+        set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
+        set(
+            &catalogue::HTTP2_CONNECTIONS_CUT,
+            ConnectionCut::ALL.iter().map(|cut| cut.as_str()),
+            &agent.connections_cut,
+        ),
         single(&catalogue::RECORDER_QUEUE_DEPTH, recorder.depth() as f64),
         single(&catalogue::RECORDER_QUEUE_BYTES, recorder.queued_bytes() as f64),
         single(&catalogue::RECORDER_RECORDS, recorder.records() as f64),

@@ -42,9 +42,10 @@ impl Collector for Families {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let (state, now) = (&*self.state, self.state.clock.elapsed());
+        let upstreams = state.upstreams.read().clone();
         let mut families = vec![attempts(state), requests(state)];
         families.extend(durations(state));
-        families.extend(upstream::families(&state.upstreams, &state.unconfigured, now));
+        families.extend(upstream::families(&upstreams, &state.unconfigured, now));
         families.extend(worker::families(&state.workers, now));
         families.extend(agent::families(&state.agent, &state.recorder));
         // Last: what the families above had to fold is known by now.
@@ -64,6 +65,11 @@ pub(super) struct AdmittedAttempts {
 impl AdmittedAttempts {
     pub(super) fn new(cap: usize) -> Self {
         Self { cap, series: HashSet::new(), folded: 0 }
+    }
+
+    /// Forgets the series of upstreams that do not stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Arc<str>) -> bool) {
+        self.series.retain(|(labels, _)| stays(&labels.upstream));
     }
 
     fn admit(&mut self, labels: &Labels, status: u16) -> bool {

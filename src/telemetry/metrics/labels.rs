@@ -64,6 +64,23 @@ impl LabelCaps {
         }
     }
 
+    /// Lets in what another configuration names.
+    pub(super) fn let_in(&mut self, upstreams: &[Arc<str>], integrations: &[Arc<str>]) {
+        for name in upstreams {
+            self.routes.entry(name.clone()).or_default();
+            self.routes_capped.entry(name.clone()).or_default();
+        }
+        for name in integrations {
+            admitted(&mut self.integrations, name, self.caps.integrations);
+        }
+    }
+
+    /// Forgets the upstreams that do not stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Arc<str>) -> bool) {
+        self.routes.retain(|upstream, _| stays(upstream));
+        self.routes_capped.retain(|upstream, _| stays(upstream));
+    }
+
     /// The labels under which `place` is counted.
     pub(super) fn admit(&mut self, place: &Place) -> Labels {
         let mut labels = Labels::of(place);

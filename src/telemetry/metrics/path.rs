@@ -215,6 +215,11 @@ impl<T> Sharded<T> {
         shards[worker % self.workers].get_or_insert_with(|| Arc::new(make())).clone()
     }
 
+    /// Forgets the tuples that do not stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Labels) -> bool) {
+        self.map.retain(|labels, _| stays(labels));
+    }
+
     /// Every tuple with its shards. A copy of handles only: the table's lock is not held while they are summed, since a
     /// worker that meets a new place waits for it.
     pub(super) fn all(&self) -> Vec<(Labels, Vec<Arc<T>>)> {

@@ -81,6 +81,16 @@ impl Requests {
         self.slots.len() - 1
     }
 
+    /// Forgets the series of upstreams that do not stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Arc<str>) -> bool) {
+        self.slots.retain(|slot| stays(&slot.labels.upstream));
+        self.other.retain(|(upstream, _), _| stays(upstream));
+        self.series = self.slots.iter().map(|slot| slot.cells.len()).sum();
+        self.by_labels = self.slots.iter().enumerate().map(|(at, slot)| (slot.labels.clone(), at)).collect();
+        // Slots have moved; places find theirs anew.
+        self.by_place.clear();
+    }
+
     fn add(&mut self, slot: usize, cell: Cell, count: u64) {
         let Slot { labels, cells } = &mut self.slots[slot];
         if let Some(total) = cells.get_mut(&cell) {

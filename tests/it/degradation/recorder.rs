@@ -30,7 +30,7 @@ async fn start(address: SocketAddr) -> (Running, Arc<Metrics>, Handle) {
     });
     let bounds = recorder::Config { queue: QUEUE, ..recorder::Config::default() };
     let queue = Handle::new(2, bounds, Arc::clone(&metrics));
-    let listener = Listener { address: ([127, 0, 0, 1], 0).into(), upstream: None, integration: None };
+    let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], workers: 2, ..proxy::Config::default() };
     let surroundings = Surroundings {
         metrics: Arc::clone(&metrics),

@@ -1,8 +1,8 @@
 //! Upstreams over TLS: verified against a private authority, HTTP/2 where both speak it.
 
-use super::support::{Scripted, Wire, all_closed, assert_fields, head, record};
+use super::support::{Scripted, Wire, all_closed, assert_fields, head, metric, record};
 use crate::support::origin::json as answer;
-use crate::support::tls::Tls;
+use crate::support::tls::{Authority, Tls, Validity};
 use crate::support::{DEADLINE, Origin, TestAgent, client, eventually};
 use axum::http::Version;
 use serde_json::{Value, json};
@@ -111,22 +111,86 @@ async fn a_closed_http2_connection_is_replaced_by_one() {
     assert_eq!(origin.seen()[20].version, Version::HTTP_2);
 }
 
-#[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_refused() {
-    let wrong = [
-        (Origin::https(Tls::new(&["h2"]), |_| async { answer(200, "{}") }).await, Some(Tls::new(&["h2"]))),
-        (Origin::https(Tls::for_names(&["other.example"], &["h2"]), |_| async { answer(200, "{}") }).await, None),
-    ];
-    for (origin, other) in wrong {
-        let ca_file = other.as_ref().map(|tls| tls.ca_file.clone()).or(origin.ca_file());
-        let agent = TestAgent::start(&origin.url(), trusting(ca_file)).await;
-        let mut caller = Wire::to(&agent.proxy_url()).await;
-        caller.send(head("POST", "/api/deals", "untrusted", "content-length: 2\r\n")).await;
-        caller.send("{}").await;
-        let reply = caller.head().await;
-        assert!(reply.starts_with("http/1.1 502 ") && reply.contains("x-vigie-error: tls\r\n"), "{reply}");
-        let expected = json!({ "outcome": "network", "error_kind": "tls", "status_code": 502 });
-        assert_fields(&record(&agent, "untrusted").await, expected);
-        assert!(origin.seen().is_empty());
+/// An upstream that nobody can shake hands with, and the kind that this is.
+async fn unusable() -> Vec<(&'static str, String, Value, Box<dyn std::any::Any>)> {
+    let mut all: Vec<(&'static str, String, Value, Box<dyn std::any::Any>)> = Vec::new();
+    let loopback = ["localhost", "127.0.0.1"];
+    for (kind, names, validity) in [
+        ("tls_expired", &loopback[..], Validity::Expired),
+        ("tls_not_yet_valid", &loopback, Validity::Later),
+        ("tls_wrong_host", &["other.example"], Validity::Now),
+        ("tls_revoked", &loopback, Validity::Now),
+    ] {
+        let authority = Authority::new();
+        let server = authority.issue("server", names, validity, 7).server(&["h2"], None);
+        let mut trust = json!({ "ca_file": authority.file() });
+        if kind == "tls_revoked" {
+            trust["crl_file"] = json!(authority.revoke(7));
+        }
+        let origin = Origin::https(Tls::of(authority, &server), |_| async { answer(200, "{}") }).await;
+        all.push((kind, origin.url(), trust, Box::new(origin)));
     }
+    for self_signed in [false, true] {
+        let (authority, other) = (Authority::new(), Authority::new());
+        let pair = if self_signed { authority.self_signed("server") } else { authority.good("server") };
+        let server = pair.server(&["h2"], None);
+        let origin = Origin::https(Tls::of(authority, &server), |_| async { answer(200, "{}") }).await;
+        all.push(("tls_unknown_issuer", origin.url(), json!({ "ca_file": other.file() }), Box::new((origin, other))));
+    }
+    for alpn in ["h2", "http/1.1"] {
+        let (authority, callers) = (Authority::new(), Authority::new());
+        let server = authority.good("server").server(&[alpn], Some(&callers));
+        let trust = json!({ "ca_file": authority.file() });
+        let origin = Origin::https(Tls::of(authority, &server), |_| async { answer(200, "{}") }).await;
+        all.push(("tls_client_certificate", origin.url(), trust, Box::new(origin)));
+    }
+    // A fatal alert: protocol_version (RFC 8446 section 6.2), as servers before TLS 1.2 send it.
+    let old = Scripted::start(|mut wire, _| async move {
+        wire.send([0x15, 3, 1, 0, 2, 2, 70]).await;
+        wire.rest().await;
+    })
+    .await;
+    let authority = Authority::new();
+    let trust = json!({ "ca_file": authority.file() });
+    all.push(("tls_old_protocol", old.url().replace("http:", "https:"), trust, Box::new((old, authority))));
+    all
+}
+
+#[tokio::test]
+async fn each_failure_has_a_kind_of_its_own_and_is_warned_of_once() {
+    for (kind, url, trust, _alive) in unusable().await {
+        let agent = TestAgent::start(&url, json!({ "upstreams": { "freshsales": { "tls": trust } } })).await;
+        for call in 0..3 {
+            let mut caller = Wire::to(&agent.proxy_url()).await;
+            let id = format!("{kind}.{call}");
+            caller.send(head("POST", "/api/deals", &id, "content-length: 2\r\n")).await;
+            caller.send("{}").await;
+            let reply = caller.head().await;
+            assert!(reply.starts_with("http/1.1 502 "), "{kind}: {reply}");
+            assert!(reply.contains(&format!("x-vigie-error: {kind}\r\n")), "{kind}: {reply}");
+            let expected = json!({ "outcome": "network", "error_kind": kind, "status_code": 502 });
+            assert_fields(&record(&agent, &id).await, expected);
+        }
+        let counted = format!("upstream=\"freshsales\",kind=\"{kind}\"");
+        assert_eq!(metric(&agent, "vigie_agent_errors_total", &[&counted]).await, 3.0, "{kind}");
+        assert_eq!(metric(&agent, "vigie_window_unreachable", &["freshsales"]).await, 3.0, "{kind}");
+        let output = agent.output();
+        let warned = output.lines().filter(|line| line.contains("TLS handshakes with the upstream fail")).count();
+        // After the handshake the refusal is the exchange's own news.
+        assert!(warned == 1 || (kind == "tls_client_certificate" && warned == 0), "{kind}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_shown_where_the_upstream_asks_for_one() {
+    let (authority, callers) = (Authority::new(), Authority::new());
+    let own = callers.issue("vigie", &["vigie.example"], Validity::Now, 3);
+    let server = authority.good("server").server(&["h2", "http/1.1"], Some(&callers));
+    let trust =
+        json!({ "ca_file": authority.file(), "certificate_file": own.certificate_file, "key_file": own.key_file });
+    let origin = Origin::https(Tls::of(authority, &server), |_| async { answer(200, "{}") }).await;
+    let agent = TestAgent::start(&origin.url(), json!({ "upstreams": { "freshsales": { "tls": trust } } })).await;
+    let reply = client().get(format!("{}/api/deals/1", agent.proxy_url())).send().await.expect("an answer");
+    assert_eq!(reply.status(), 200);
+    assert_eq!(origin.seen().len(), 1);
 }

@@ -164,6 +164,27 @@ impl TestAgent {
         command.arg(self.data_dir()).args(arguments).output().expect("the program starts")
     }
 
+    /// Lays `changes` over the configuration file, and has it read again (SIGHUP).
+    pub fn reconfigure(&self, changes: Value) {
+        self.rewrite(changes);
+        self.process.signal("HUP");
+    }
+
+    /// Lays `changes` over the configuration file, and says nothing.
+    pub fn rewrite(&self, changes: Value) {
+        let text = std::fs::read_to_string(self.config_file()).expect("the configuration file");
+        let mut config = serde_json::from_str(&text).expect("what was written");
+        agent_config::merge(&mut config, changes);
+        let new = self.home.path().join("vigie.yaml.new");
+        std::fs::write(&new, format!("{config:#}")).expect("the configuration file");
+        std::fs::rename(new, self.config_file()).expect("the configuration file");
+    }
+
+    /// Where the proxy listens now, as the agent tells: a reload may change it.
+    pub fn listening(&self) -> Vec<String> {
+        read_addresses(&addresses_file(self.home.path())).map_or_else(Vec::new, |told| told.proxy)
+    }
+
     /// Asks it to stop (SIGTERM) and waits for the end.
     pub async fn stop(mut self) -> ExitStatus {
         self.process.signal("TERM");

@@ -1,0 +1,48 @@
+//! Another configuration while the agent runs: first everything that can fail, beside what runs; then the change itself.
+//!
+//! Invariants: a configuration that cannot be used changes nothing; no exchange and no connection is cut by one that can.
+
+use super::{App, names, peers, recorder_settings, tell_addresses, unserved};
+use crate::config::Config;
+
+impl App {
+    /// Puts `config` in force, but for what needs a restart. What runs finishes by the old one.
+    ///
+    /// # Errors
+    /// Says what cannot be used; then nothing has changed.
+    pub async fn reload(&mut self, mut config: Config) -> anyhow::Result<()> {
+        if self.spans.is_none() {
+            // Without a collector, which needs a restart, nothing is worth sampling.
+            config.proxy.trace_ratio = 0.0;
+        }
+        let settings = recorder_settings(&config)?;
+        let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
+        // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
+        let (upstreams, integrations) = names(&config);
+        self.state.metrics.admit(&upstreams, &integrations);
+        self.state.quotas.configure(&config.upstreams);
+        self.settings.set(settings);
+        if let Some(spans) = &self.spans {
+            spans.renew(peers(&config));
+        }
+        self.proxy.apply(prepared).await;
+        self.state.metrics.retire(&upstreams);
+        self.told(&config);
+        Ok(())
+    }
+
+    /// Notes whether a reload was carried out.
+    pub fn note_reload(&self, ok: bool) {
+        self.state.metrics.agent().config_reloaded(ok, self.state.clock.wall_us());
+    }
+
+    fn told(&mut self, config: &Config) {
+        let addresses = self.proxy.addresses();
+        if addresses != self.addresses.proxy {
+            self.addresses.proxy.clone_from(&addresses);
+            self.state.proxy.write().clone_from(&addresses);
+            tracing::info!(proxy = ?addresses, upstreams = config.upstreams.len(), "listeners changed");
+            tell_addresses(&self.data_dir, &self.addresses);
+        }
+    }
+}
