@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt clippy doc banned-crates readme bench-proxy soak
+.PHONY: compare-framing fuzz help run test lint fmt clippy doc banned-crates readme bench-proxy soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -35,6 +35,17 @@ readme: ## write the tables of keys and metrics into README.md
 
 bench-proxy: ## compare the proxy with nginx, haproxy, Envoy and a bare forwarder, side by side
 	bench/proxy/run
+
+compare-framing: ## the corpus of raw messages through Vigie, nginx, haproxy and Envoy: who forwards what
+	$(CARGO) build --locked
+	bench/framing/run
+
+fuzz: ## every fuzz target for a minute; needs a nightly compiler and cargo-fuzz
+	cd fuzz && for target in fuzz_targets/*.rs; do \
+	  name=$$(basename $$target .rs); \
+	  mkdir -p corpus/$$name && cp -n seeds/$$name/* corpus/$$name/ 2>/dev/null; \
+	  $(CARGO) +nightly fuzz run $$name -- -max_total_time=60 || exit 1; \
+	done
 
 soak: ## the tests with their full figures; takes an hour or more
 	bash tests/run --soak

@@ -33,7 +33,7 @@ fn profiles() -> impl Iterator<Item = Arc<Profile>> {
 fn masker() -> &'static Masker {
     static MASKER: OnceLock<Masker> = OnceLock::new();
     MASKER.get_or_init(|| {
-        let secret = Secret::from("a fuzzing key of thirty-two characters".to_owned());
+        let secret = Secret::new("a fuzzing key of thirty-two characters".to_owned());
         Masker::new(MaskKey::from_secret(1, &secret).expect("a long key"))
     })
 }

@@ -26,6 +26,7 @@ mod serve;
 mod server_timing;
 mod tap;
 mod target;
+mod tee;
 mod tls;
 mod upstreams;
 mod watchdog;

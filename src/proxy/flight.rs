@@ -1,8 +1,9 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
-use super::body::{AFTERLIFE, Tee, until_ended};
+use super::body::{AFTERLIFE, until_ended};
 use super::conn::{Conn, Cut};
+use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};

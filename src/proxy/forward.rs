@@ -1,11 +1,12 @@
 //! One exchange, from request head to answer head.
 
-use super::body::{AFTERLIFE, ReplyBody, ReplyStream, RequestBody, Tee};
+use super::body::{AFTERLIFE, ReplyBody, ReplyStream, RequestBody};
 use super::copies::Copies;
 use super::flight::{Flight, micros};
 use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Lease, Pool};
+use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
