@@ -230,7 +230,7 @@ impl Head {
 }
 
 fn is_start_of_version(bytes: &[u8]) -> bool {
-    bytes.iter().zip(b"HTTP/1.").all(|(found, wanted)| found == wanted)
+    bytes.iter().zip(b"HTTP/0.0").all(|(found, wanted)| if *wanted == b'0' { found.is_ascii_digit() } else { found == wanted })
 }
 
 /// Digits only, and a number of bytes that a signed counter elsewhere can hold too.
