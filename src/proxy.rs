@@ -2,7 +2,6 @@
 
 mod acceptor;
 mod admission;
-mod answer_tap;
 mod body;
 mod conn;
 mod connect;
@@ -12,6 +11,7 @@ mod drain;
 mod flight;
 mod forward;
 pub mod framing;
+mod h1;
 mod headers;
 mod held;
 mod http2;
@@ -191,10 +191,7 @@ fn make_ready(
         router,
         max_streams: config.max_streams,
         grace: config.drain,
-        upstreams: upstreams
-            .iter()
-            .map(|upstream| upstreams::Upstream::new(upstream.clone(), config.limits.message))
-            .collect::<Result<_, _>>()?,
+        upstreams: upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?,
         places: places::Places::new(surroundings.max_routes),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),

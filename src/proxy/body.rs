@@ -1,9 +1,9 @@
 //! Bodies on their way through, streamed at once.
 
 use super::flight::Flight;
-use super::framing::Reason;
+use super::h1;
 use super::pool::Lease;
-use super::tee::Tee;
+use super::tee::{Fault, Tee};
 use crate::exchange::AgentError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -67,7 +67,7 @@ impl Body for RequestBody {
         tee.set_starved(polled.is_pending());
         let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
-        tee.on_frame(frame.as_ref(), is_complete(body));
+        tee.on_frame(frame.as_ref().map(|f| f.as_ref().map_err(Fault::from)), is_complete(body));
         if tee.too_large() {
             return Poll::Ready(Some(Err("the request's body is larger than allowed".into())));
         }
@@ -120,16 +120,24 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
-            Self::Stream(stream) => stream.source.as_ref().is_none_or(|s| s.body.is_end_stream()),
+            Self::Stream(stream) => stream.source.as_ref().is_none_or(Source::is_end_stream),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(stream) => stream.source.as_ref().map_or_else(SizeHint::default, |s| s.body.size_hint()),
+            Self::Stream(stream) => stream.source.as_ref().map_or_else(SizeHint::default, Source::size_hint),
         }
     }
+}
+
+/// Where an answer's body comes from.
+pub enum AnswerBody {
+    /// A stream of HTTP/2.
+    Streamed(Incoming),
+    /// The HTTP/1.1 connection on lease.
+    Leased,
 }
 
 /// An answer in flight: the upstream's body, its connection, and the exchange they belong to.
@@ -141,7 +149,8 @@ pub struct ReplyStream {
 
 /// What must go on together when the caller leaves in the middle.
 pub struct Source {
-    body: Incoming,
+    body: AnswerBody,
+    failure: Option<(Fault, BodyError)>,
     tee: Tee,
     lease: Option<Lease>,
     flight: Flight,
@@ -152,9 +161,9 @@ pub const AFTERLIFE: Duration = Duration::from_secs(30);
 
 impl ReplyStream {
     /// Starts streaming; `lease` goes back to its pool at the body's end.
-    pub fn new(body: Incoming, lease: Lease, flight: Flight, tee: Tee, idle: Duration) -> Self {
-        let mut source = Source { body, tee, lease: Some(lease), flight };
-        if source.body.is_end_stream() {
+    pub fn new(body: AnswerBody, lease: Lease, flight: Flight, tee: Tee, idle: Duration) -> Self {
+        let mut source = Source { body, failure: None, tee, lease: Some(lease), flight };
+        if source.is_end_stream() {
             source.end();
         }
         Self { source: Some(source), idle, standstill: None }
@@ -180,16 +189,63 @@ impl ReplyStream {
 
 impl Source {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        self.tee.on_frame(frame.as_ref(), self.body.is_end_stream());
+        let frame = ready!(self.poll_body(cx));
+        let at_end = self.is_end_stream();
+        self.tee.on_frame(frame.as_ref().map(|f| f.as_ref().map_err(|(fault, _)| *fault)), at_end);
         if self.tee.failed() {
-            let refused = self.lease.take().and_then(|lease| lease.broken());
-            let told = if self.tee.malformed() { AgentError::BadAnswer } else { AgentError::UpstreamClosed };
-            self.flight.fail(refused.map_or(told, Reason::of_answer));
+            self.lease = None;
+            self.flight.fail(if self.tee.malformed() { AgentError::BadAnswer } else { AgentError::UpstreamClosed });
         } else if self.tee.ended().is_some() {
             self.end();
         }
-        Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+        Poll::Ready(frame.map(|f| f.map_err(|(_, error)| error)))
+    }
+
+    /// A failure right behind the head would keep the head from being sent: it waits for one turn, in which what was
+    /// answered so far goes out.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, (Fault, BodyError)>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        match ready!(self.poll_source(cx)) {
+            Some(Err(failure)) => {
+                self.failure = Some(failure);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, (Fault, BodyError)>>> {
+        match (&mut self.body, &mut self.lease) {
+            (AnswerBody::Streamed(body), _) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|f| f.map_err(|error| (Fault::from(&error), error.into()))))
+            }
+            (AnswerBody::Leased, Some(lease)) => {
+                let frame = ready!(lease.poll_body(cx));
+                let fault = |broken| if broken == h1::Broken::Malformed { Fault::Malformed } else { Fault::Left };
+                Poll::Ready(
+                    frame.map(|f| f.map_err(|broken| (fault(broken), "the upstream's answer broke off".into()))),
+                )
+            }
+            (AnswerBody::Leased, None) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            AnswerBody::Streamed(body) => body.is_end_stream(),
+            AnswerBody::Leased => self.lease.as_ref().is_none_or(Lease::is_end_stream),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            AnswerBody::Streamed(body) => body.size_hint(),
+            AnswerBody::Leased => self.lease.as_ref().map_or_else(|| SizeHint::with_exact(0), Lease::size_hint),
+        }
     }
 
     fn end(&mut self) {

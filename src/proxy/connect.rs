@@ -1,14 +1,13 @@
 //! Opening one connection to an upstream, each phase timed: name, TCP, TLS, HTTP.
 
-use super::answer_tap::{AnswerTap, Line};
 use super::body::RequestBody;
 use super::flight::micros;
-use super::framing::Limits;
-use super::pool::{Sender, Single};
+use super::h1;
+use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::tls;
 use crate::upstream::{self, HttpVersion};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use std::cell::RefCell;
@@ -39,15 +38,14 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 #[derive(Clone)]
 pub struct Dialer {
     tls: Option<TlsConnector>,
-    limits: Limits,
     /// The latest handshake's failure of all workers, 0 for none: only a change is worth a line in the log.
     failing: Arc<AtomicU8>,
 }
 
 impl Dialer {
-    /// `tls` is the client configuration for an `https` upstream; `limits` bound the heads of its answers.
-    pub fn new(tls: Option<Arc<rustls::ClientConfig>>, limits: Limits) -> Self {
-        Self { tls: tls.map(TlsConnector::from), limits, failing: Arc::default() }
+    /// `tls` is the client configuration for an `https` upstream.
+    pub fn new(tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+        Self { tls: tls.map(TlsConnector::from), failing: Arc::default() }
     }
 
     /// Connects; `times` is filled as far as it got, also on failure. `streams` is what the peer of an HTTP/2 connection is
@@ -66,7 +64,10 @@ impl Dialer {
         times.tcp_us = clamp(started);
         let stream = stream?;
         let Some(connector) = &self.tls else {
-            return handshake(stream, upstream.http == HttpVersion::Http2, streams, self.limits).await;
+            if upstream.http == HttpVersion::Http2 {
+                return http2(stream, streams).await;
+            }
+            return Ok(Sender::H1(h1::Io::Plain(stream)));
         };
         let started = Instant::now();
         let name = ServerName::try_from(upstream.host.clone()).map_err(|_| AgentError::Tls)?;
@@ -78,7 +79,10 @@ impl Dialer {
         };
         self.works(upstream);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        handshake(stream, h2 || upstream.http == HttpVersion::Http2, streams, self.limits).await
+        if h2 || upstream.http == HttpVersion::Http2 {
+            return http2(stream, streams).await;
+        }
+        Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
     }
 }
 
@@ -125,45 +129,32 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
     Err(AgentError::Connect)
 }
 
-async fn handshake<S>(stream: S, h2: bool, streams: usize, limits: Limits) -> Result<Sender, AgentError>
+async fn http2<S>(stream: S, streams: usize) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    if h2 {
-        let io = TokioIo::new(stream);
-        let mut builder = http2::Builder::new(LocalExecutor);
-        builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
-        builder.initial_max_send_streams(streams);
-        let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::BadAnswer)?;
-        let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));
-        let told = Rc::clone(&driver);
-        tokio::task::spawn_local(async move {
-            // How a connection ends is told by the exchanges on it.
-            let _ = std::future::poll_fn(|cx| match driver.borrow_mut().as_mut() {
-                Some(driver) => driver.as_mut().poll(cx),
-                None => Poll::Ready(Ok(())),
-            })
-            .await;
-            // Dropped although it may still be asked: what was sent to a connection that has ended must not wait for it.
-            driver.take();
-        });
-        let allowed = move || match told.try_borrow().as_deref() {
-            Ok(Some(driver)) => driver.current_max_send_streams(),
-            _ => streams,
-        };
-        return Ok(Sender::H2(sender, Rc::new(allowed)));
-    }
-    let line = Line::new(limits);
-    let io = TokioIo::new(AnswerTap::new(stream, Rc::clone(&line)));
-    let mut builder = http1::Builder::new();
-    if limits.headers > super::limits::HYPERS_HEADERS {
-        builder.max_headers(limits.headers);
-    }
-    let (sender, driver) = builder.handshake::<_, RequestBody>(io).await.map_err(|_| AgentError::Connect)?;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
+    builder.initial_max_send_streams(streams);
+    let handshake = builder.handshake::<_, RequestBody>(TokioIo::new(stream));
+    let (sender, driver) = handshake.await.map_err(|_| AgentError::BadAnswer)?;
+    let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));
+    let told = Rc::clone(&driver);
     tokio::task::spawn_local(async move {
-        let _ = driver.await;
+        // How a connection ends is told by the exchanges on it.
+        let _ = std::future::poll_fn(|cx| match driver.borrow_mut().as_mut() {
+            Some(driver) => driver.as_mut().poll(cx),
+            None => Poll::Ready(Ok(())),
+        })
+        .await;
+        // Dropped although it may still be asked: what was sent to a connection that has ended must not wait for it.
+        driver.take();
     });
-    Ok(Sender::H1(Single { sender, line }))
+    let allowed = move || match told.try_borrow().as_deref() {
+        Ok(Some(driver)) => driver.current_max_send_streams(),
+        _ => streams,
+    };
+    Ok(Sender::H2(sender, Rc::new(allowed)))
 }
 
 /// The TLS client configuration of an upstream: 1.2 or newer, always verified, ring.

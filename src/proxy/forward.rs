@@ -1,16 +1,18 @@
 //! One exchange, from request head to answer head.
 
-use super::body::{AFTERLIFE, ReplyBody, ReplyStream, RequestBody};
+use super::body::{AFTERLIFE, AnswerBody, ReplyBody, ReplyStream, RequestBody};
 use super::copies::Copies;
 use super::flight::{Flight, micros};
 use super::framing::Reason;
+use super::h1::Broken;
 use super::headers::{self, Caller};
-use super::pool::{Lease, Pool};
+use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
 use http::header::TE;
+use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
@@ -171,8 +173,8 @@ async fn forward(
     let request = Request::from_parts(parts, body);
     let sent = send(&pool, request, tee.as_deref(), runtime.timeouts(), &mut attempt, &mut flight, started);
     match sent.await {
-        Ok((response, lease, head_at)) => {
-            attempt.status = Some(response.status().as_u16());
+        Ok(Answered { parts, body, lease, head_at }) => {
+            attempt.status = Some(parts.status.as_u16());
             let shape = Shape {
                 copies: Rc::clone(&worker.copies),
                 head_at,
@@ -180,9 +182,9 @@ async fn forward(
                 idle: runtime.timeouts().idle,
             };
             let names = runtime.profile().response_headers();
-            flight.exchange().response.headers = headers::capture(response.headers(), names);
+            flight.exchange().response.headers = headers::capture(&parts.headers, names);
             flight.answered(attempt, head_at);
-            answer(response, lease, flight, shape)
+            answer(parts, body, lease, flight, shape)
         }
         Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
         Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
@@ -248,7 +250,7 @@ async fn send(
     attempt: &mut Attempt,
     flight: &mut Flight,
     started: Instant,
-) -> Result<(Response<Incoming>, Lease, Instant), AgentError> {
+) -> Result<Answered, AgentError> {
     let (mut fresh, mut again) = (false, false);
     loop {
         let mut lease = match pool.lease(fresh).await {
@@ -269,31 +271,42 @@ async fn send(
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
         attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
         match result {
-            Ok(Ok(response)) => return Ok((response, lease, head_at)),
+            Ok(Ok((parts, body))) => return Ok(Answered { parts, body, lease, head_at }),
             Err(error) => return Err(error),
-            Ok(Err(mut failure)) => match failure.take_message() {
-                Some(unsent) if lease.reused() && !fresh => {
-                    lease.discard();
-                    request = unsent;
-                    fresh = true;
-                    flight.on_wire(None);
-                }
-                None if retry::was_refused(failure.error()) => {
-                    let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
-                    request = flight.send_again(attempt, next);
-                    again = true;
-                }
-                _ => return Err(lease.broken().map_or_else(|| blame(failure.error()), Reason::of_answer)),
-            },
+            Ok(Err(Failure::Unsent(unsent))) if lease.reused() && !fresh => {
+                lease.discard();
+                request = *unsent;
+                fresh = true;
+                flight.on_wire(None);
+            }
+            Ok(Err(Failure::Refused)) => {
+                let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
+                request = flight.send_again(attempt, next);
+                again = true;
+            }
+            Ok(Err(failure)) => return Err(blame(&failure)),
         }
     }
 }
 
-fn blame(error: &hyper::Error) -> AgentError {
-    if error.is_parse() {
-        return AgentError::BadAnswer;
+/// An answer's head, and where its body is read.
+struct Answered {
+    parts: Parts,
+    body: AnswerBody,
+    lease: Lease,
+    head_at: Instant,
+}
+
+fn blame(failure: &Failure) -> AgentError {
+    match failure {
+        Failure::Broken(Broken::Malformed) => AgentError::BadAnswer,
+        Failure::Broken(Broken::Ambiguous) => AgentError::AmbiguousAnswer,
+        Failure::Broken(Broken::TooLarge) => AgentError::AnswerTooLarge,
+        Failure::Broken(Broken::Certificate) => AgentError::TlsClientCertificate,
+        Failure::Http2(error) if error.is_parse() => AgentError::BadAnswer,
+        Failure::Http2(error) => crate::tls::alert_after_handshake(error).unwrap_or(AgentError::UpstreamClosed),
+        Failure::Broken(_) | Failure::Unsent(_) | Failure::Refused => AgentError::UpstreamClosed,
     }
-    crate::tls::alert_after_handshake(error).unwrap_or(AgentError::UpstreamClosed)
 }
 
 /// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.
@@ -338,8 +351,7 @@ struct Shape {
     idle: Duration,
 }
 
-fn answer(response: Response<Incoming>, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
-    let (mut parts, body) = response.into_parts();
+fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
     headers::strip_hop_by_hop(&mut parts.headers);
     headers::announce_reply(&mut parts.headers);
     set_correlation_id(&mut parts.headers, flight.correlation_id());

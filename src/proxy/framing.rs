@@ -1,4 +1,5 @@
-//! The framing of HTTP/1.1 messages, judged on the raw bytes before hyper's parser sees them (RFC 9112).
+//! The framing of callers' HTTP/1.1 requests, judged on the raw bytes before hyper's parser sees them (RFC 9112). Answers are
+//! judged by the reader of its own that they have (`h1`).
 //!
 //! hyper parses for us, but is laxer than RFC 9112 where smuggling hides (it takes bare LF, a repeated `Content-Length`,
 //! `Transfer-Encoding` beside it), and refuses with an empty answer that says neither why nor whose it is, and leaves no
@@ -16,7 +17,7 @@ mod stream;
 
 pub use reason::Reason;
 pub use stand_in::stand_in;
-pub use stream::{Answers, Fed, Requests};
+pub use stream::{Fed, Requests};
 
 /// Bounds of what one message may hold.
 #[derive(Clone, Copy, Debug)]

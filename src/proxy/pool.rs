@@ -2,19 +2,21 @@
 //! HTTP/2 ones are shared, and another is opened when the peer allows no more streams: waiting for one would look like the
 //! vendor's time.
 
-use super::answer_tap::Line;
-use super::body::RequestBody;
-use super::connect;
-use super::framing::Reason;
+use super::body::{AnswerBody, RequestBody};
+use super::h1::{self, Broken};
+use super::{connect, retry};
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
-use http::header::{CONNECTION, TE, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Uri};
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::{TrySendError, http1, http2};
+use bytes::Bytes;
+use http::header::{CONNECTION, TE};
+use http::response::Parts;
+use http::{HeaderValue, Request, Uri};
+use http_body::{Frame, SizeHint};
+use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Idle connections older than this are not used again: load balancers commonly cut them at 60 s.
@@ -30,7 +32,10 @@ const STREAMS_UNTIL_TOLD: usize = 100;
 pub struct Pool {
     config: upstream::Config,
     dialer: connect::Dialer,
-    idle: RefCell<VecDeque<(Single, Instant)>>,
+    idle: RefCell<VecDeque<(h1::Connection, Instant)>>,
+    /// A task looks after the idle connections.
+    tended: Cell<bool>,
+    scratch: Rc<h1::Scratch>,
     shared: RefCell<Vec<Rc<Multiplexed>>>,
     /// Streams the upstream allows on one connection, as it told last.
     streams: Cell<usize>,
@@ -70,29 +75,15 @@ impl Drop for Stream {
 /// A new connection.
 pub enum Sender {
     /// For one exchange at a time.
-    H1(Single),
+    H1(h1::Io),
     /// For many.
     H2(http2::SendRequest<RequestBody>, Allowed),
 }
 
 /// A connection on loan.
 enum Lent {
-    H1(Single),
+    H1(h1::Connection),
     H2(http2::SendRequest<RequestBody>, Stream),
-}
-
-/// An HTTP/1.1 connection.
-pub struct Single {
-    /// Sends on it.
-    pub sender: http1::SendRequest<RequestBody>,
-    /// What its tap sees.
-    pub line: Rc<Line>,
-}
-
-impl Single {
-    fn is_usable(&self) -> bool {
-        !self.sender.is_closed() && self.line.broken().is_none()
-    }
 }
 
 /// A connection for one exchange. Dropping it unreleased closes an HTTP/1.1 connection.
@@ -105,7 +96,7 @@ pub struct Lease {
 
 impl Pool {
     /// An empty pool.
-    pub fn new(config: upstream::Config, dialer: connect::Dialer) -> Self {
+    pub fn new(config: upstream::Config, dialer: connect::Dialer, scratch: Rc<h1::Scratch>) -> Self {
         let speaks_h2 = match (config.tls, config.http) {
             (_, upstream::HttpVersion::Http2) => Some(true),
             (_, upstream::HttpVersion::Http1) | (false, upstream::HttpVersion::Auto) => Some(false),
@@ -115,6 +106,8 @@ impl Pool {
             config,
             dialer,
             idle: RefCell::default(),
+            tended: Cell::new(false),
+            scratch,
             shared: RefCell::default(),
             streams: Cell::new(STREAMS_UNTIL_TOLD),
             dialing: tokio::sync::Mutex::new(()),
@@ -162,9 +155,9 @@ impl Pool {
             return None;
         }
         loop {
-            let (single, since) = self.idle.borrow_mut().pop_back()?;
-            if since.elapsed() < MAX_IDLE && single.sender.is_ready() && single.is_usable() {
-                return Some(Lent::H1(single));
+            let (mut connection, since) = self.idle.borrow_mut().pop_back()?;
+            if since.elapsed() < MAX_IDLE && connection.is_usable() {
+                return Some(Lent::H1(connection));
             }
         }
     }
@@ -195,7 +188,7 @@ impl Pool {
         };
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
-            Sender::H1(sender) => Lent::H1(sender),
+            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch))),
             Sender::H2(sender, allowed) => {
                 let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
                 if !self.retired.get() {
@@ -231,31 +224,49 @@ impl Lease {
         self.connect.is_none()
     }
 
-    /// Sends; on failure gives the request back if not a byte of it was written.
-    pub async fn send(
-        &mut self,
-        mut request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+    /// Sends, and reads the answer's head.
+    ///
+    /// # Errors
+    /// [`Failure`], with the request where not a byte of it was taken.
+    pub async fn send(&mut self, mut request: Request<RequestBody>) -> Result<(Parts, AnswerBody), Failure> {
+        let served = self.reused();
         match &mut self.lent {
-            Lent::H1(Single { sender, line }) => {
-                keep_unusual_body(&mut request);
+            Lent::H1(connection) => {
                 announce_trailers(&mut request);
-                line.ask(request.method() == http::Method::HEAD);
-                sender.try_send_request(request).await
+                connection.start(request, served).map_err(Failure::Unsent)?;
+                let parts = std::future::poll_fn(|cx| connection.poll_head(cx)).await;
+                Ok((parts.map_err(Failure::Broken)?, AnswerBody::Leased))
             }
             Lent::H2(sender, _) => {
                 self.pool.absolute(&mut request);
-                sender.try_send_request(request).await
+                let answer =
+                    sender.try_send_request(request).await.map_err(|mut failure| match failure.take_message() {
+                        Some(unsent) => Failure::Unsent(Box::new(unsent)),
+                        None if retry::was_refused(failure.error()) => Failure::Refused,
+                        None => Failure::Http2(failure.into_error()),
+                    })?;
+                let (parts, body) = answer.into_parts();
+                Ok((parts, AnswerBody::Streamed(body)))
             }
         }
     }
 
-    /// Why the answer on this connection was refused, if it was.
-    pub fn broken(&self) -> Option<Reason> {
-        match &self.lent {
-            Lent::H1(single) => single.line.broken(),
-            Lent::H2(..) => None,
+    /// The next piece of an HTTP/1.1 answer's body.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut self.lent {
+            Lent::H1(connection) => connection.poll_body(cx),
+            Lent::H2(..) => Poll::Ready(None),
         }
+    }
+
+    /// True once an HTTP/1.1 answer was read to its end.
+    pub fn is_end_stream(&self) -> bool {
+        if let Lent::H1(connection) = &self.lent { connection.is_end_stream() } else { true }
+    }
+
+    /// What is known of the length of an HTTP/1.1 answer's rest.
+    pub fn size_hint(&self) -> SizeHint {
+        if let Lent::H1(connection) = &self.lent { connection.size_hint() } else { SizeHint::default() }
     }
 
     /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.
@@ -265,19 +276,27 @@ impl Lease {
         }
     }
 
-    /// Gives the connection back once the answer was read to its end.
+    /// Gives the connection back once the answer was read to its end. One that cannot carry another exchange is closed.
     pub fn release(self) {
-        if let Lent::H1(single) = self.lent
-            && single.is_usable()
+        if let Lent::H1(connection) = self.lent
+            && connection.is_reusable()
             && !self.pool.retired.get()
         {
-            let mut idle = self.pool.idle.borrow_mut();
-            if idle.len() >= self.pool.config.max_idle_per_worker {
-                idle.pop_front();
-            }
-            idle.push_back((single, Instant::now()));
+            self.pool.keep(connection);
         }
     }
+}
+
+/// Why there is no answer.
+pub enum Failure {
+    /// The connection was closed before it took a byte of the request.
+    Unsent(Box<Request<RequestBody>>),
+    /// The peer says that it did not look at the request.
+    Refused,
+    /// An HTTP/1.1 connection failed.
+    Broken(Broken),
+    /// An HTTP/2 connection failed.
+    Http2(hyper::Error),
 }
 
 /// `TE` speaks of one connection and must say so (RFC 9110 section 10.1.4).
@@ -287,11 +306,33 @@ fn announce_trailers(request: &mut Request<RequestBody>) {
     }
 }
 
-/// hyper leaves out the body of a GET or HEAD whose length is not known, unless the framing is named.
-fn keep_unusual_body(request: &mut Request<RequestBody>) {
-    let body = request.body();
-    if request.method().is_safe() && !body.is_end_stream() && body.size_hint().exact().is_none() {
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+/// How often idle connections are looked at: one that its peer has closed must not be held open from this side.
+const TEND: Duration = Duration::from_secs(5);
+
+impl Pool {
+    fn keep(self: &Rc<Self>, connection: h1::Connection) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= self.config.max_idle_per_worker {
+            idle.pop_front();
+        }
+        idle.push_back((connection, Instant::now()));
+        if !self.tended.replace(true) {
+            tokio::task::spawn_local(tend(Rc::downgrade(self)));
+        }
+    }
+}
+
+/// Closes idle connections that are too old or were closed by their peer, until there are none.
+async fn tend(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(TEND).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut idle = pool.idle.borrow_mut();
+        idle.retain_mut(|(connection, since)| since.elapsed() < MAX_IDLE && connection.is_usable());
+        if idle.is_empty() {
+            pool.tended.set(false);
+            return;
+        }
     }
 }
 

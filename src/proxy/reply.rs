@@ -62,6 +62,14 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
         AgentError::BadAnswer => {
             ("The upstream's answer is not valid HTTP", "Check what listens at the upstream's address.")
         }
+        AgentError::Internal => ("Vigie failed", "This is a defect of Vigie; the request may have been forwarded."),
+        error => explain_limits(error),
+    }
+}
+
+/// The same for what a caller may not send or take, and for answers that break the same rules.
+fn explain_limits(error: AgentError) -> (&'static str, &'static str) {
+    match error {
         AgentError::AmbiguousFraming => (
             "The request can be read in two ways",
             "Send either one Content-Length or Transfer-Encoding: chunked. It was not forwarded.",
@@ -100,9 +108,8 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
         ),
         AgentError::AnswerTooLarge => (
             "The head of the upstream's answer is too large",
-            "The request may have been carried out. Raise proxy.limits.head or proxy.limits.headers if this is normal.",
+            "The request may have been carried out. Look before sending it again; tell the vendor.",
         ),
-        AgentError::Internal => ("Vigie failed", "This is a defect of Vigie; the request may have been forwarded."),
         error => explain_tls(error),
     }
 }

@@ -145,7 +145,7 @@ impl Tee {
     }
 
     /// Notes what came; `at_end`: nothing comes after it.
-    pub fn on_frame(&self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>, at_end: bool) {
+    pub fn on_frame(&self, frame: Option<Result<&Frame<Bytes>, Fault>>, at_end: bool) {
         match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -157,9 +157,9 @@ impl Tee {
                     self.ended.set(Some(now));
                 }
             }
-            Some(Err(error)) => {
+            Some(Err(fault)) => {
                 self.failed.set(true);
-                self.malformed.set(is_malformed(error));
+                self.malformed.set(fault == Fault::Malformed);
             }
             None => self.ended.set(Some(Instant::now())),
         }
@@ -169,6 +169,21 @@ impl Tee {
 impl Drop for Tee {
     fn drop(&mut self) {
         self.copies.give_back(self.copy.get_mut().len());
+    }
+}
+
+/// How a body ends early.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its sender left, or the connection broke.
+    Left,
+    /// Its sender broke the framing.
+    Malformed,
+}
+
+impl From<&hyper::Error> for Fault {
+    fn from(error: &hyper::Error) -> Self {
+        if is_malformed(error) { Self::Malformed } else { Self::Left }
     }
 }
 

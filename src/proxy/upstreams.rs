@@ -1,7 +1,6 @@
 //! An upstream as the data path needs it: everything resolved, nothing to look up.
 
 use super::connect::{Dialer, TlsSetupError, tls_config};
-use super::framing::Limits;
 use crate::upstream::{Config, Timeouts};
 use crate::vendors::Profile;
 use http::uri::PathAndQuery;
@@ -20,8 +19,8 @@ pub struct Upstream {
 
 impl Upstream {
     /// Loads certificates; fails where the upstream could never be verified.
-    pub fn new(config: Config, limits: Limits) -> Result<Self, TlsSetupError> {
-        let dialer = Dialer::new(tls_config(&config)?, limits);
+    pub fn new(config: Config) -> Result<Self, TlsSetupError> {
+        let dialer = Dialer::new(tls_config(&config)?);
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
         let trust = config.trust.fingerprint();
         Ok(Self { config, dialer, host, trust })

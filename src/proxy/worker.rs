@@ -2,6 +2,7 @@
 
 use super::copies::Copies;
 use super::drain::Drain;
+use super::h1;
 use super::limits::Limits;
 use super::places::Places;
 use super::pool::Pool;
@@ -108,6 +109,8 @@ pub struct Worker {
     pub copies: Rc<Copies>,
     /// Looks after callers' connections.
     pub watchdog: Rc<Watchdog>,
+    /// Buffers of its HTTP/1.1 connections.
+    scratch: Rc<h1::Scratch>,
     index: usize,
     known: RefCell<HashMap<(u16, u16, u16), Spot>>,
     generic: RefCell<HashMap<(u16, u16, String), Spot>>,
@@ -122,7 +125,8 @@ const MAX_REMEMBERED: usize = 1_000;
 impl Worker {
     /// A worker over the shared state; call it on the worker's own thread.
     pub fn new(shared: Arc<Shared>, index: usize) -> Rc<Self> {
-        let pools = shared.upstreams.iter().map(pool).collect();
+        let scratch = Rc::default();
+        let pools = shared.upstreams.iter().map(|upstream| pool(upstream, &scratch)).collect();
         let metrics = shared.metrics.worker(index);
         Rc::new(Self {
             pools,
@@ -131,6 +135,7 @@ impl Worker {
             copies: Rc::new(Copies::new(shared.capture_share)),
             watchdog: Rc::new(Watchdog::new(shared.limits.pace, shared.clock.elapsed())),
             index,
+            scratch,
             known: RefCell::default(),
             generic: RefCell::default(),
             metrics,
@@ -144,7 +149,7 @@ impl Worker {
     fn renewed(&self, shared: Arc<Shared>) -> Rc<Self> {
         let same = |new: &upstreams::Upstream| {
             let old = self.shared.upstreams.iter().position(|old| old.is_called_as(new));
-            old.map_or_else(|| pool(new), |at| Rc::clone(&self.pools[at]))
+            old.map_or_else(|| pool(new, &self.scratch), |at| Rc::clone(&self.pools[at]))
         };
         let pools = shared.upstreams.iter().map(same).collect();
         self.watchdog.pace(shared.limits.pace);
@@ -155,6 +160,7 @@ impl Worker {
             copies: Rc::new(Copies::new(shared.capture_share)),
             watchdog: Rc::clone(&self.watchdog),
             index: self.index,
+            scratch: Rc::clone(&self.scratch),
             known: RefCell::default(),
             generic: RefCell::default(),
             metrics: Arc::clone(&self.metrics),
@@ -268,6 +274,6 @@ impl Worker {
     }
 }
 
-fn pool(upstream: &upstreams::Upstream) -> Rc<Pool> {
-    Rc::new(Pool::new(upstream.config.clone(), upstream.dialer.clone()))
+fn pool(upstream: &upstreams::Upstream, scratch: &Rc<h1::Scratch>) -> Rc<Pool> {
+    Rc::new(Pool::new(upstream.config.clone(), upstream.dialer.clone(), Rc::clone(scratch)))
 }

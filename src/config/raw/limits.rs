@@ -9,9 +9,9 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Bytes of a message's head, in either direction, 4KiB to 256KiB; beyond 431, or 502 for an answer.
+    /// Bytes of a request's head, 4KiB to 256KiB; beyond 431. An answer's may have 64KiB.
     pub head: Bytes,
-    /// Header lines of a message, in either direction; beyond 431, or 502 for an answer.
+    /// Header lines of a request; beyond 431. An answer may have 100.
     #[schemars(range(min = 16, max = 1_000))]
     pub headers: usize,
     /// Bytes of a request's target, 1KiB to 60KiB; beyond 414.

@@ -14,8 +14,6 @@ pub enum Body {
     Length(u64),
     /// Within chunks.
     Chunked(Chunk),
-    /// Until the connection ends.
-    UntilClose,
 }
 
 /// Where in the chunked coding.
@@ -69,7 +67,6 @@ impl Body {
     /// Follows the body through `bytes`.
     pub fn follow(&mut self, bytes: &[u8], limits: &Limits) -> Followed {
         match self {
-            Self::UntilClose => Followed::All,
             Self::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX);
                 if here <= bytes.len() {

@@ -60,8 +60,6 @@ pub struct Head {
     old: bool,
     length: Option<u64>,
     chunked: bool,
-    /// An answer's status.
-    pub status: u16,
 }
 
 /// What a walk found.
@@ -77,14 +75,6 @@ impl Head {
     /// Walks a request's head that starts at `bytes[0]`; call it again with more of the same bytes while it is partial.
     pub fn request(&mut self, bytes: &[u8], limits: &Limits) -> Result<Walk, Reason> {
         if self.at == 0 && !self.request_line(bytes, limits)? {
-            return self.partial(bytes, limits);
-        }
-        self.fields(bytes, limits)
-    }
-
-    /// Walks an answer's head.
-    pub fn answer(&mut self, bytes: &[u8], limits: &Limits) -> Result<Walk, Reason> {
-        if self.at == 0 && !self.status_line(bytes)? {
             return self.partial(bytes, limits);
         }
         self.fields(bytes, limits)
@@ -202,35 +192,13 @@ impl Head {
             _ => Err(Reason::BadStartLine),
         }
     }
-
-    /// False while the line is not all there.
-    fn status_line(&mut self, bytes: &[u8]) -> Result<bool, Reason> {
-        match *bytes {
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', a, b, c, after, ..] => {
-                if !(a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit()) || a == b'0' {
-                    return Err(Reason::BadStartLine);
-                }
-                // Some servers leave out the space before an empty reason; nothing can be read into that.
-                if after != b' ' && after != b'\r' {
-                    return Err(if after == b'\n' { Reason::BareLf } else { Reason::BadStartLine });
-                }
-                let Some(end) = fields::text_end(bytes, 12)? else { return Ok(false) };
-                self.old = minor == b'0';
-                self.status = [a, b, c].iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-                self.at = end + 2;
-                Ok(true)
-            }
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, ..] if (major, minor) > (b'1', b'1') => {
-                Err(Reason::Version)
-            }
-            _ if bytes.len() < 13 && is_start_of_version(&bytes[..bytes.len().min(8)]) => Ok(false),
-            _ => Err(Reason::BadStartLine),
-        }
-    }
 }
 
 fn is_start_of_version(bytes: &[u8]) -> bool {
-    bytes.iter().zip(b"HTTP/0.0").all(|(found, wanted)| if *wanted == b'0' { found.is_ascii_digit() } else { found == wanted })
+    bytes
+        .iter()
+        .zip(b"HTTP/0.0")
+        .all(|(found, wanted)| if *wanted == b'0' { found.is_ascii_digit() } else { found == wanted })
 }
 
 /// Digits only, and a number of bytes that a signed counter elsewhere can hold too.

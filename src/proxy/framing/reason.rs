@@ -3,7 +3,7 @@
 use crate::exchange::AgentError;
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident => $request:ident, $answer:ident, $rule:literal, $text:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident => $request:ident, $rule:literal, $text:literal;)*) => {
         /// Why a message was refused. A closed set, so that nothing of the message itself is ever told.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Reason { $($(#[$doc])* #[doc = $text] $name),* }
@@ -12,11 +12,6 @@ macro_rules! reasons {
             /// The error of a request refused for this.
             pub fn of_request(self) -> AgentError {
                 match self { $(Self::$name => AgentError::$request),* }
-            }
-
-            /// The error of an answer refused for this.
-            pub fn of_answer(self) -> AgentError {
-                match self { $(Self::$name => AgentError::$answer),* }
             }
 
             /// The rule it breaks.
@@ -33,30 +28,27 @@ macro_rules! reasons {
 }
 
 reasons! {
-    BareLf => BadRequest, BadAnswer, "RFC 9112 section 2.2", "ends a line with LF alone";
-    BareCr => BadRequest, BadAnswer, "RFC 9112 section 2.2", "holds a CR that no LF follows";
-    Control => BadRequest, BadAnswer, "RFC 9110 section 5.5", "holds NUL or another control byte";
-    ObsFold => BadRequest, BadAnswer, "RFC 9112 section 5.2", "folds a header over several lines";
-    SpaceBeforeColon => BadRequest, BadAnswer, "RFC 9112 section 5.1", "has a space between a header's name and its colon";
-    BadName => BadRequest, BadAnswer, "RFC 9110 section 5.1", "has a header whose name is not a token";
-    BadStartLine => BadRequest, BadAnswer, "RFC 9112 sections 3 and 4", "has a first line that is not HTTP/1";
-    BadTarget => BadRequest, BadAnswer, "RFC 9112 section 3.2", "has a target that is not a URI";
-    Form => UnsupportedTarget, BadAnswer, "RFC 9112 section 3.2", "has a target of a form that a reverse proxy does not serve";
-    Version => UnsupportedVersion, BadAnswer, "RFC 9110 section 2.5", "is of a version that is not HTTP/1.0 or HTTP/1.1";
-    BadLength => BadRequest, BadAnswer, "RFC 9112 section 6.3", "has a Content-Length that is not one decimal number";
-    RepeatedLength => AmbiguousFraming, AmbiguousAnswer, "RFC 9112 section 6.3", "gives its Content-Length more than once";
-    LengthAndCoding => AmbiguousFraming, AmbiguousAnswer, "RFC 9112 section 6.3", "has both Content-Length and Transfer-Encoding";
-    CodingInOldVersion => AmbiguousFraming, AmbiguousAnswer, "RFC 9112 section 6.1", "has a Transfer-Encoding although it is of HTTP/1.0";
-    CodingNotChunked => AmbiguousFraming, AmbiguousAnswer, "RFC 9112 section 6.3", "has a Transfer-Encoding that does not end in chunked, once";
-    UnknownCoding => UnsupportedCoding, BadAnswer, "RFC 9112 section 6.1", "has a transfer coding beside chunked";
-    BadChunk => BadRequest, BadAnswer, "RFC 9112 section 7.1", "has a malformed chunk";
-    BadTrailer => BadRequest, BadAnswer, "RFC 9112 section 7.1.2", "has a malformed trailer section";
-    HeadTooLarge => HeadersTooLarge, AnswerTooLarge, "RFC 6585 section 5", "has a head that is larger than allowed";
-    TooManyHeaders => HeadersTooLarge, AnswerTooLarge, "RFC 6585 section 5", "has more header lines than allowed";
-    TargetTooLong => UriTooLong, BadAnswer, "RFC 9112 section 3", "has a target that is longer than allowed";
-    HeadTooSlow => RequestTimeout, HeadTimeout, "RFC 9110 section 15.5.9", "did not come whole in time";
-    BodyTooSlow => UploadTimeout, IdleTimeout, "RFC 9110 section 15.5.9", "has a body that comes too slowly";
-    Unsolicited => BadRequest, BadAnswer, "RFC 9112 section 9.2", "came without having been asked for";
-    Interim => BadRequest, BadAnswer, "RFC 9110 section 15.2", "follows too many interim ones";
-    Switching => BadRequest, BadAnswer, "RFC 9110 section 15.2.2", "switches protocols without having been asked";
+    BareLf => BadRequest, "RFC 9112 section 2.2", "ends a line with LF alone";
+    BareCr => BadRequest, "RFC 9112 section 2.2", "holds a CR that no LF follows";
+    Control => BadRequest, "RFC 9110 section 5.5", "holds NUL or another control byte";
+    ObsFold => BadRequest, "RFC 9112 section 5.2", "folds a header over several lines";
+    SpaceBeforeColon => BadRequest, "RFC 9112 section 5.1", "has a space between a header's name and its colon";
+    BadName => BadRequest, "RFC 9110 section 5.1", "has a header whose name is not a token";
+    BadStartLine => BadRequest, "RFC 9112 sections 3 and 4", "has a first line that is not HTTP/1";
+    BadTarget => BadRequest, "RFC 9112 section 3.2", "has a target that is not a URI";
+    Form => UnsupportedTarget, "RFC 9112 section 3.2", "has a target of a form that a reverse proxy does not serve";
+    Version => UnsupportedVersion, "RFC 9110 section 2.5", "is of a version that is not HTTP/1.0 or HTTP/1.1";
+    BadLength => BadRequest, "RFC 9112 section 6.3", "has a Content-Length that is not one decimal number";
+    RepeatedLength => AmbiguousFraming, "RFC 9112 section 6.3", "gives its Content-Length more than once";
+    LengthAndCoding => AmbiguousFraming, "RFC 9112 section 6.3", "has both Content-Length and Transfer-Encoding";
+    CodingInOldVersion => AmbiguousFraming, "RFC 9112 section 6.1", "has a Transfer-Encoding although it is of HTTP/1.0";
+    CodingNotChunked => AmbiguousFraming, "RFC 9112 section 6.3", "has a Transfer-Encoding that does not end in chunked, once";
+    UnknownCoding => UnsupportedCoding, "RFC 9112 section 6.1", "has a transfer coding beside chunked";
+    BadChunk => BadRequest, "RFC 9112 section 7.1", "has a malformed chunk";
+    BadTrailer => BadRequest, "RFC 9112 section 7.1.2", "has a malformed trailer section";
+    HeadTooLarge => HeadersTooLarge, "RFC 6585 section 5", "has a head that is larger than allowed";
+    TooManyHeaders => HeadersTooLarge, "RFC 6585 section 5", "has more header lines than allowed";
+    TargetTooLong => UriTooLong, "RFC 9112 section 3", "has a target that is longer than allowed";
+    HeadTooSlow => RequestTimeout, "RFC 9110 section 15.5.9", "did not come whole in time";
+    BodyTooSlow => UploadTimeout, "RFC 9110 section 15.5.9", "has a body that comes too slowly";
 }

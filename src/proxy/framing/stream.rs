@@ -1,14 +1,11 @@
 //! The messages of one connection, one after the other.
 
 use super::body::{Body, Followed};
-use super::head::{Coding, Head, Walk};
+use super::head::{Head, Walk};
 use super::{Limits, Reason};
 
 /// Empty lines before a request at most: RFC 9112 section 2.2 asks for one, old clients send one or two.
 const MAX_EMPTY_LINES: u8 = 8;
-
-/// Interim answers (1xx) to one request at most: 100 and a few early hints.
-const MAX_INTERIM: u8 = 16;
 
 /// What may be passed on of the bytes given. What is left over starts an unfinished head or trailer line: give it again,
 /// with what comes behind it.
@@ -91,84 +88,5 @@ fn follow(body: &mut Body, bytes: &[u8], limits: &Limits) -> Result<(usize, bool
         Followed::Partial(pass) => Ok((pass, false)),
         Followed::Ended(pass) => Ok((pass, true)),
         Followed::Broken(pass, reason) => Err((pass, reason)),
-    }
-}
-
-/// An upstream's answers: each must have been asked for.
-#[derive(Debug)]
-pub struct Answers {
-    limits: Limits,
-    head: Head,
-    body: Option<Body>,
-    awaited: Option<Asked>,
-    interim: u8,
-}
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Asked {
-    /// By HEAD: the answer has no body.
-    bodiless: bool,
-}
-
-impl Answers {
-    /// A new connection's.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, head: Head::default(), body: None, awaited: None, interim: 0 }
-    }
-
-    /// A request is about to be written. `bodiless`: its answer has no body, whatever its headers say.
-    pub fn ask(&mut self, bodiless: bool) {
-        self.awaited = Some(Asked { bodiless });
-        self.interim = 0;
-    }
-
-    /// Judges what came.
-    pub fn feed(&mut self, bytes: &[u8]) -> Fed {
-        let mut at = 0;
-        while at < bytes.len() {
-            let rest = &bytes[at..];
-            if let Some(body) = &mut self.body {
-                match follow(body, rest, &self.limits) {
-                    Ok((pass, true)) => {
-                        self.body = None;
-                        at += pass;
-                    }
-                    Ok((pass, false)) => return Fed { pass: at + pass, refused: None },
-                    Err((pass, reason)) => return Fed { pass: at + pass, refused: Some(reason) },
-                }
-                continue;
-            }
-            let Some(asked) = self.awaited else { return Fed { pass: at, refused: Some(Reason::Unsolicited) } };
-            match self.head.answer(rest, &self.limits) {
-                Ok(Walk::Whole(length)) => {
-                    let head = std::mem::take(&mut self.head);
-                    if let Err(reason) = self.begin(&head, asked) {
-                        return Fed { pass: at, refused: Some(reason) };
-                    }
-                    at += length;
-                }
-                Ok(Walk::Partial) => return Fed { pass: at, refused: None },
-                Err(reason) => return Fed { pass: at, refused: Some(reason) },
-            }
-        }
-        Fed { pass: at, refused: None }
-    }
-
-    fn begin(&mut self, head: &Head, asked: Asked) -> Result<(), Reason> {
-        match head.status {
-            101 => return Err(Reason::Switching),
-            100..=199 => {
-                self.interim += 1;
-                return if self.interim > MAX_INTERIM { Err(Reason::Interim) } else { Ok(()) };
-            }
-            _ => self.awaited = None,
-        }
-        self.body = match head.coding() {
-            _ if asked.bodiless || matches!(head.status, 204 | 304) => None,
-            Coding::Unframed => Some(Body::UntilClose),
-            framed => Body::of(framed),
-        };
-        Ok(())
     }
 }

@@ -2,7 +2,6 @@ use super::*;
 use crate::exchange::AgentError;
 
 const REQUESTS: &str = include_str!("../../../tests/it/framing/requests.json");
-const ANSWERS: &str = include_str!("../../../tests/it/framing/answers.json");
 
 /// Kinds that are told further on, from the parsed request.
 const LATER: [&str; 3] = ["bad_host", "upgrade_refused", "unsupported_target"];
@@ -50,12 +49,6 @@ fn judge_request(pieces: &[&[u8]]) -> Option<AgentError> {
     feed(|bytes| requests.feed(bytes), pieces).map(Reason::of_request)
 }
 
-fn judge_answer(pieces: &[&[u8]], bodiless: bool) -> Option<AgentError> {
-    let mut answers = Answers::new(Limits::default());
-    answers.ask(bodiless);
-    feed(|bytes| answers.feed(bytes), pieces).map(Reason::of_answer)
-}
-
 /// Where to cut a message in two: everywhere, or where it is long, at some places.
 fn cuts(length: usize) -> impl Iterator<Item = usize> {
     (0..=length).step_by(if length > 2_000 { 997 } else { 1 })
@@ -78,33 +71,6 @@ fn requests_are_judged_as_the_corpus_says_however_they_come() {
             assert_eq!(of(judge_request(&bytes)), whole, "{name}, byte by byte");
         }
     }
-}
-
-#[test]
-fn answers_are_judged_as_the_corpus_says_however_they_come() {
-    for Case { name, raw, json } in cases(ANSWERS) {
-        let bodiless = json["method"] == "HEAD";
-        // Ends and excesses are seen by the connection and not by the framing of one answer.
-        let wanted = json["refused"].as_str().filter(|kind| *kind != "upstream_closed");
-        let of = |error: Option<AgentError>| error.map(AgentError::as_str);
-        let whole = of(judge_answer(&[&raw], bodiless));
-        let excess = whole == Some("bad_answer") && wanted.is_none() && json["raw"].to_string().contains("poison");
-        assert!(whole == wanted || excess, "{name}: {whole:?} and not {wanted:?}");
-        for cut in cuts(raw.len()) {
-            let (first, second) = raw.split_at(cut);
-            assert_eq!(of(judge_answer(&[first, second], bodiless)), whole, "{name}, cut at {cut}");
-        }
-    }
-}
-
-#[test]
-fn an_answer_must_have_been_asked_for() {
-    let mut answers = Answers::new(Limits::default());
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-    assert_eq!(answers.feed(answer), Fed { pass: 0, refused: Some(Reason::Unsolicited) });
-    answers.ask(false);
-    assert_eq!(answers.feed(answer), Fed { pass: answer.len(), refused: None });
-    assert_eq!(answers.feed(b"x"), Fed { pass: 0, refused: Some(Reason::Unsolicited) });
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! A request's head on the wire (RFC 9112 sections 2, 3 and 6).
+
+use crate::proxy::body::RequestBody;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request};
+use http_body::Body;
+
+/// How a request's body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    /// By `Content-Length`: so many bytes are to come.
+    Exact(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// Writes the head. The framing headers are made from the body: those of the caller's message end here.
+pub fn head(request: &Request<RequestBody>, out: &mut Vec<u8>) -> Framing {
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(request.uri().path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let body = request.body();
+    let framing = match body.size_hint().exact() {
+        _ if body.is_end_stream() => Framing::None,
+        Some(length) => Framing::Exact(length),
+        None => Framing::Chunked,
+    };
+    fields(request.headers(), out);
+    match framing {
+        Framing::Exact(length) => length_field(length, out),
+        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        // Servers tell "no body" from "no length" by it (RFC 9110 section 8.6).
+        Framing::None if expects_body(request) => length_field(0, out),
+        Framing::None => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    framing
+}
+
+fn expects_body(request: &Request<RequestBody>) -> bool {
+    let method = request.method();
+    request.headers().contains_key(CONTENT_LENGTH) || [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// Writes header lines but for the framing's.
+pub fn fields(headers: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in headers {
+        if *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING {
+            continue;
+        }
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn length_field(length: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"content-length: ");
+    out.extend_from_slice(length.to_string().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
