@@ -9,8 +9,11 @@ use vigie::recorder::Knowledge;
 use vigie::secret::Secret;
 use vigie::vendors::{Answer, Profile, classify};
 
+/// Takes one input.
+pub type Entry = fn(&[u8]);
+
 /// Every target's name and function.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Entry); 5] = [
     ("template", template),
     ("redaction", redaction),
     ("classification", classification),

@@ -193,12 +193,11 @@ impl AgentError {
 
     /// The connection cannot be used again after this answer: where the next request starts is not known, or not read.
     pub fn ends_connection(self) -> bool {
-        match self {
-            Self::BadRequest | Self::BadHost | Self::UnsupportedTarget | Self::AmbiguousFraming => true,
-            Self::UnsupportedCoding | Self::UnsupportedVersion | Self::UriTooLong | Self::HeadersTooLarge => true,
-            Self::BodyTooLarge | Self::UploadTimeout | Self::RequestTimeout | Self::UpgradeRefused => true,
-            _ => false,
-        }
+        let malformed =
+            matches!(self, Self::BadRequest | Self::BadHost | Self::UnsupportedTarget | Self::AmbiguousFraming);
+        let unknown = matches!(self, Self::UnsupportedCoding | Self::UnsupportedVersion | Self::UpgradeRefused);
+        let large = matches!(self, Self::UriTooLong | Self::HeadersTooLarge | Self::BodyTooLarge);
+        malformed || unknown || large || matches!(self, Self::UploadTimeout | Self::RequestTimeout)
     }
 
     /// The outcome of an exchange that ended with this error.

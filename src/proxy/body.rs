@@ -132,6 +132,9 @@ impl Body for ReplyBody {
     }
 }
 
+/// A piece of an answer, or how it broke off.
+type Piece = Result<Frame<Bytes>, (Fault, BodyError)>;
+
 /// Where an answer's body comes from.
 pub enum AnswerBody {
     /// A stream of HTTP/2.
@@ -203,7 +206,7 @@ impl Source {
 
     /// A failure right behind the head would keep the head from being sent: it waits for one turn, in which what was
     /// answered so far goes out.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, (Fault, BodyError)>>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
@@ -217,7 +220,7 @@ impl Source {
         }
     }
 
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, (Fault, BodyError)>>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         match (&mut self.body, &mut self.lease) {
             (AnswerBody::Streamed(body), _) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));

@@ -61,7 +61,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     short.map(|case| [&[(case.name.len() as u8).wrapping_mul(7)], case.raw.as_slice()].concat()).collect()
 }
 
-fn run(target: &str, entry: fn(&[u8])) {
+fn run(target: &str, entry: entries::Entry) {
     let seeds = seeds(target);
     assert!(seeds.len() >= 4, "{target} has too few seeds");
     seeds.iter().for_each(|seed| entry(seed));

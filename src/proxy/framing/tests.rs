@@ -82,22 +82,3 @@ fn a_stand_in_holds_nothing_of_what_was_refused_but_method_and_id() {
     assert_eq!(stand_in(b"\x16\x03\x01"), b"UNKNOWN /- HTTP/1.1\r\nhost: -\r\n\r\n");
     assert_eq!(judge_request(&[&stand_in(refused)]), None);
 }
-
-/// The head the benchmark's callers send. Run in release with `--nocapture` for the figure; here it must only pass.
-const TYPICAL: &[u8] = b"POST /api/deals/15000000123?include=sales_account,contacts HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
-    User-Agent: python-httpx/0.27.2\r\nAccept: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nConnection: keep-alive\r\n\
-    Authorization: Token token=0123456789abcdefghijklmnopqrstuv\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\
-    X-Integration: erp\r\nX-Correlation-ID: order.4711.sync\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
-    \r\n{\"deal\":true}";
-
-#[test]
-fn a_typical_head_passes_at_little_cost() {
-    let mut requests = Requests::new(Limits::default());
-    let rounds = 200_000;
-    let started = std::time::Instant::now();
-    for _ in 0..rounds {
-        let fed = requests.feed(std::hint::black_box(TYPICAL));
-        assert_eq!(fed, Fed { pass: TYPICAL.len(), refused: None });
-    }
-    println!("{} bytes: {:.0} ns a request", TYPICAL.len(), started.elapsed().as_nanos() as f64 / f64::from(rounds));
-}

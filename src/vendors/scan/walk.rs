@@ -182,7 +182,9 @@ impl<'a> Walk<'a> {
         let (mut objects, outer) = (0u128, self.depth);
         loop {
             match self.token()? {
-                b'"' => drop(self.string()?),
+                b'"' => {
+                    self.string()?;
+                }
                 open @ (b'{' | b'[') => {
                     self.enter()?;
                     objects = objects << 1 | u128::from(open == b'{');
