@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt clippy doc banned-crates readme image bench-proxy bench-history soak
+.PHONY: compare-framing fuzz help run test lint fmt clippy doc banned-crates readme image bench-proxy bench-history soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -43,6 +43,17 @@ bench-proxy: ## compare the proxy with nginx, haproxy, Envoy and a bare forwarde
 bench-history: ## what the history costs and how fast it is searched, beside SQLite; ROWS=10000000 for the full figures
 	$(CARGO) build --release --locked --example bench_history
 	bench/history/run $(abspath $(TARGET_DIR))/release/examples/bench_history $(ROWS)
+
+compare-framing: ## the corpus of raw messages through Vigie, nginx, haproxy and Envoy: who forwards what
+	$(CARGO) build --locked
+	bench/framing/run
+
+fuzz: ## every fuzz target for a minute; needs a nightly compiler and cargo-fuzz
+	cd fuzz && for target in fuzz_targets/*.rs; do \
+	  name=$$(basename $$target .rs); \
+	  mkdir -p corpus/$$name && cp -n seeds/$$name/* corpus/$$name/ 2>/dev/null; \
+	  $(CARGO) +nightly fuzz run $$name -- -max_total_time=60 || exit 1; \
+	done
 
 soak: ## the tests with their full figures; takes an hour or more
 	bash tests/run --soak

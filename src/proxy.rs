@@ -1,16 +1,22 @@
 //! The data path: a reverse proxy that never waits for anything but client and CRM.
 
 mod acceptor;
+mod admission;
 mod body;
+mod conn;
 mod connect;
 mod context;
+mod copies;
 mod credential;
 mod drain;
 mod flight;
 mod forward;
+pub mod framing;
 mod h1;
 mod headers;
+mod held;
 mod http2;
+mod limits;
 mod places;
 mod pool;
 mod preface;
@@ -19,12 +25,17 @@ mod retry;
 mod router;
 mod serve;
 mod server_timing;
+mod tap;
 mod target;
+mod tee;
 mod tls;
 mod upstreams;
+mod watchdog;
 mod worker;
 
 pub use acceptor::{Prepared, Running};
+pub use framing::Limits as MessageLimits;
+pub use limits::{Limits, Pace};
 
 use crate::clock::Clock;
 use crate::recorder;
@@ -53,6 +64,10 @@ pub struct Config {
     pub capture_request_bytes: usize,
     /// Bytes of an answer body copied for classification.
     pub capture_response_bytes: usize,
+    /// Bytes of all body copies of running exchanges.
+    pub capture_total_bytes: usize,
+    /// What one caller may take.
+    pub limits: Limits,
     /// How long callers are let in after SIGTERM, while `/ready` says no.
     pub drain_delay: Duration,
     /// How long running exchanges may go on after that.
@@ -116,6 +131,8 @@ impl Default for Config {
             capture_request_bytes: 64 << 10,
             capture_response_bytes: 64 << 10,
             drain_delay: Duration::ZERO,
+            capture_total_bytes: 64 << 20,
+            limits: Limits::default(),
             drain: Duration::from_secs(30),
             afterlife: AFTERLIFE,
             max_streams: MAX_STREAMS,
@@ -193,6 +210,8 @@ fn make_ready(
         afterlife: config.afterlife,
         capture_request: config.capture_request_bytes,
         capture_response: config.capture_response_bytes,
+        capture_share: config.capture_total_bytes / config.workers.max(1),
+        limits: config.limits.clone(),
     })
 }
 

@@ -297,7 +297,17 @@ impl Checker<'_> {
         self.range("proxy/drain_delay", &file.proxy.drain_delay, Duration::ZERO..=Duration::from_secs(300), "0s to 5m");
         let slow = Duration::from_millis(1)..=Duration::from_secs(3600);
         self.range("traces/keep_slower_than", &file.traces.keep_slower_than, slow, "1ms to 1h");
+        let limits = &file.proxy.limits;
+        let (second, ten, hour) = (Duration::from_secs(1), Duration::from_secs(600), Duration::from_secs(3600));
+        self.range("proxy/limits/head_timeout", &limits.head_timeout, second..=ten, "1s to 10m");
+        self.range("proxy/limits/rate_window", &limits.rate_window, second..=ten, "1s to 10m");
+        self.range("proxy/limits/keep_alive", &limits.keep_alive, second..=hour, "1s to 1h");
         let sizes = [
+            ("proxy/limits/head", limits.head.0, 4 << 10, 256 << 10, "4KiB to 256KiB"),
+            ("proxy/limits/uri", limits.uri.0, 1 << 10, 60 << 10, "1KiB to 60KiB"),
+            ("proxy/limits/body", limits.body.as_ref().map_or(1 << 10, |b| b.0), 1 << 10, 1 << 50, "1KiB or more"),
+            ("proxy/limits/min_rate", limits.min_rate.0, 0, 1 << 20, "at most 1MiB"),
+            ("proxy/capture/total", file.proxy.capture.total.0, 1 << 20, 64 << 30, "1MiB to 64GiB"),
             ("proxy/capture/request", file.proxy.capture.request.0, 0, 16 << 20, "at most 16MiB"),
             ("proxy/capture/response", file.proxy.capture.response.0, 0, 16 << 20, "at most 16MiB"),
             ("recorder/queue_bytes", file.recorder.queue_bytes.0, 1 << 20, 64 << 30, "1MiB to 64GiB"),

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod limits;
 mod sections;
 mod tls;
+pub use limits::Limits;
 pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 pub use tls::{ClientAuth, ListenerTls, Tls};
@@ -111,6 +113,8 @@ pub struct Proxy {
     pub http2_max_streams: u32,
     /// How much of each body is copied to judge its meaning. Bodies are always forwarded whole.
     pub capture: Capture,
+    /// What one caller may take: of bytes, of connections, of time. What goes beyond is refused with a status that says so.
+    pub limits: Limits,
     /// How long after SIGTERM callers are still let in while `/ready` says no already, 0s to 5m: for load balancers to notice.
     pub drain_delay: Span,
     /// How long running exchanges may go on after that, 0s to 10m.
@@ -129,6 +133,7 @@ impl Default for Proxy {
             http2_max_streams: crate::proxy::MAX_STREAMS,
             capture: Capture::default(),
             drain_delay: Span(Duration::ZERO),
+            limits: Limits::default(),
             drain: Span(Duration::from_secs(30)),
         }
     }
@@ -165,11 +170,13 @@ pub struct Capture {
     pub request: Bytes,
     /// Of an answer's body, 16MiB at most.
     pub response: Bytes,
+    /// Of all bodies of running exchanges together, 1MiB or more; an exchange beyond is not copied and counts as `unclassified`.
+    pub total: Bytes,
 }
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { request: Bytes(64 << 10), response: Bytes(64 << 10) }
+        Self { request: Bytes(64 << 10), response: Bytes(64 << 10), total: Bytes(64 << 20) }
     }
 }
 

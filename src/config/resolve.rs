@@ -88,6 +88,8 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         capture_request_bytes: clamp(file.proxy.capture.request.0),
         capture_response_bytes: clamp(file.proxy.capture.response.0),
         drain_delay: file.proxy.drain_delay.0,
+        capture_total_bytes: clamp(file.proxy.capture.total.0),
+        limits: (&file.proxy.limits).into(),
         drain: file.proxy.drain.0,
         afterlife: proxy::AFTERLIFE,
         max_streams: file.proxy.http2_max_streams,

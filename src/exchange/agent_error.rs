@@ -47,13 +47,37 @@ pub enum AgentError {
     UpstreamClosed,
     /// The upstream's answer is not valid HTTP.
     BadAnswer,
+    /// The request's framing can be read in two ways.
+    AmbiguousFraming,
+    /// The request has a transfer coding beside chunked.
+    UnsupportedCoding,
+    /// The request is of a version of HTTP that is not served.
+    UnsupportedVersion,
+    /// The request's target is longer than allowed.
+    UriTooLong,
+    /// The request's head is larger, or has more lines, than allowed.
+    HeadersTooLarge,
+    /// The request's body is larger than allowed.
+    BodyTooLarge,
+    /// The request's head did not come whole in time.
+    RequestTimeout,
+    /// The caller did not read its answer.
+    DownloadTimeout,
+    /// The caller asked for another protocol.
+    UpgradeRefused,
+    /// There are more connections than allowed.
+    TooManyConnections,
+    /// The answer's framing can be read in two ways.
+    AmbiguousAnswer,
+    /// The answer's head is larger, or has more lines, than allowed.
+    AnswerTooLarge,
     /// Vigie failed in a way it should not have.
     Internal,
 }
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 34] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
@@ -75,6 +99,18 @@ impl AgentError {
         Self::UploadTimeout,
         Self::UpstreamClosed,
         Self::BadAnswer,
+        Self::AmbiguousFraming,
+        Self::UnsupportedCoding,
+        Self::UnsupportedVersion,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
+        Self::BodyTooLarge,
+        Self::RequestTimeout,
+        Self::DownloadTimeout,
+        Self::UpgradeRefused,
+        Self::TooManyConnections,
+        Self::AmbiguousAnswer,
+        Self::AnswerTooLarge,
         Self::Internal,
     ];
 
@@ -102,6 +138,18 @@ impl AgentError {
             Self::UploadTimeout => "upload_timeout",
             Self::UpstreamClosed => "upstream_closed",
             Self::BadAnswer => "bad_answer",
+            Self::AmbiguousFraming => "ambiguous_framing",
+            Self::UnsupportedCoding => "unsupported_coding",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::BodyTooLarge => "body_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::DownloadTimeout => "download_timeout",
+            Self::UpgradeRefused => "upgrade_refused",
+            Self::TooManyConnections => "too_many_connections",
+            Self::AmbiguousAnswer => "ambiguous_answer",
+            Self::AnswerTooLarge => "answer_too_large",
             Self::Internal => "internal",
         }
     }
@@ -119,17 +167,32 @@ impl AgentError {
     /// The status of the answer that Vigie makes for it.
     pub fn status(self) -> u16 {
         match self {
-            Self::BadRequest | Self::BadHost => 400,
+            Self::BadRequest | Self::BadHost | Self::AmbiguousFraming => 400,
             Self::UnsupportedTarget => 405,
             Self::NoUpstream => 404,
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer => 502,
-            Self::StreamRefused => 503,
+            Self::AmbiguousAnswer | Self::AnswerTooLarge => 502,
+            Self::StreamRefused | Self::TooManyConnections => 503,
             error if error.is_tls() => 502,
             Self::ConnectTimeout | Self::HeadTimeout => 504,
             Self::IdleTimeout => 504,
-            Self::UploadTimeout => 408,
+            Self::UploadTimeout | Self::RequestTimeout | Self::DownloadTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::UriTooLong => 414,
+            Self::HeadersTooLarge => 431,
+            Self::UnsupportedCoding | Self::UpgradeRefused => 501,
+            Self::UnsupportedVersion => 505,
             _ => 500,
         }
+    }
+
+    /// The connection cannot be used again after this answer: where the next request starts is not known, or not read.
+    pub fn ends_connection(self) -> bool {
+        let malformed =
+            matches!(self, Self::BadRequest | Self::BadHost | Self::UnsupportedTarget | Self::AmbiguousFraming);
+        let unknown = matches!(self, Self::UnsupportedCoding | Self::UnsupportedVersion | Self::UpgradeRefused);
+        let large = matches!(self, Self::UriTooLong | Self::HeadersTooLarge | Self::BodyTooLarge);
+        malformed || unknown || large || matches!(self, Self::UploadTimeout | Self::RequestTimeout)
     }
 
     /// The outcome of an exchange that ended with this error.
@@ -139,9 +202,10 @@ impl AgentError {
                 Outcome::Network
             }
             error if error.is_tls() => Outcome::Network,
+            Self::AmbiguousAnswer | Self::AnswerTooLarge => Outcome::Network,
             Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout => Outcome::Timeout,
-            // The caller stopped sending: neither the vendor nor Vigie is to blame.
-            Self::UploadTimeout => Outcome::ClientClosed,
+            // The caller stopped sending, or reading: neither the vendor nor Vigie is to blame.
+            Self::UploadTimeout | Self::RequestTimeout | Self::DownloadTimeout => Outcome::ClientClosed,
             _ => Outcome::AgentError,
         }
     }

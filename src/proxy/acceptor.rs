@@ -3,6 +3,7 @@
 //! Letting the kernel spread connections (SO_REUSEPORT) leaves two to four keep-alive connections on one core and resets
 //! queued ones when a listener closes.
 
+use super::admission::{Admission, Place};
 use super::worker::{Current, Shared, Worker};
 use super::{Config, StartError, Surroundings, make_ready, serve};
 use crate::upstream;
@@ -30,8 +31,8 @@ const BACKLOG: usize = 4_096;
 
 /// What a worker is handed.
 enum Handed {
-    /// A connection, and its listener's number.
-    Connection(std::net::TcpStream, usize),
+    /// A connection, its listener's number, and its place among the connections there may be.
+    Connection(std::net::TcpStream, usize, Place),
     /// The configuration in force from now on.
     Configuration(Arc<Shared>),
 }
@@ -45,6 +46,7 @@ struct Lane {
 pub struct Running {
     surroundings: Surroundings,
     lanes: Arc<[Lane]>,
+    admission: Arc<Admission>,
     doors: Vec<Door>,
     next_slot: usize,
     threads: Vec<JoinHandle<usize>>,
@@ -60,10 +62,11 @@ struct Door {
 }
 
 impl Door {
-    fn open(bound: Bound, lanes: &Arc<[Lane]>) -> Self {
+    fn open(bound: Bound, lanes: &Arc<[Lane]>, admission: &Arc<Admission>) -> Self {
         let Bound { configured, address, slot, listener } = bound;
         let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, slot, Arc::clone(lanes), stop.clone()));
+        let entry = Entry { slot, lanes: Arc::clone(lanes), admission: Arc::clone(admission) };
+        let accepting = tokio::spawn(accept(listener, entry, stop.clone()));
         Self { configured, address, slot, stop, accepting }
     }
 
@@ -104,8 +107,9 @@ pub async fn start(
     upstreams: &[upstream::Config],
     surroundings: Surroundings,
 ) -> Result<Running, StartError> {
-    let mut running =
-        Running { surroundings, lanes: Arc::new([]), doors: Vec::new(), next_slot: 0, threads: Vec::new() };
+    let admission = Admission::new(&config.limits, Arc::clone(&surroundings.metrics));
+    let (lanes, doors, threads) = (Arc::new([]), Vec::new(), Vec::new());
+    let mut running = Running { surroundings, lanes, admission, doors, next_slot: 0, threads };
     let prepared = running.prepare(config, upstreams).await?;
     let mut lanes = Vec::new();
     for index in 0..config.workers {
@@ -154,6 +158,7 @@ impl Running {
     pub async fn apply(&mut self, prepared: Prepared) {
         let Prepared { shared, slots, bound, next_slot } = prepared;
         self.next_slot = next_slot;
+        self.admission.bound_by(&shared.limits);
         let (kept, gone): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.doors).into_iter().partition(|door| slots.contains(&door.slot));
         self.doors = kept;
@@ -165,7 +170,7 @@ impl Running {
             let _ = lane.sender.send(Handed::Configuration(Arc::clone(&shared)));
         }
         // Their first connection comes behind the configuration that knows them.
-        self.doors.extend(bound.into_iter().map(|bound| Door::open(bound, &self.lanes)));
+        self.doors.extend(bound.into_iter().map(|bound| Door::open(bound, &self.lanes, &self.admission)));
         let order = |door: &Door| slots.iter().position(|slot| *slot == door.slot);
         self.doors.sort_by_key(order);
     }
@@ -185,15 +190,39 @@ impl Running {
     }
 }
 
-async fn accept(listener: TcpListener, slot: usize, lanes: Arc<[Lane]>, stop: CancellationToken) {
+/// Where a listener's connections go.
+struct Entry {
+    slot: usize,
+    lanes: Arc<[Lane]>,
+    admission: Arc<Admission>,
+}
+
+impl Entry {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        match self.admission.admit(peer.ip()) {
+            Ok(place) => self.hand_over(stream, place),
+            Err(refused) => self.admission.turn_away(stream, refused),
+        }
+    }
+
+    fn hand_over(&self, stream: TcpStream, place: Place) {
+        let Ok(stream) = stream.into_std() else { return };
+        let Some(lane) = self.lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { return };
+        lane.open.fetch_add(1, Ordering::Relaxed);
+        // A worker that is gone drops the stream, which closes it.
+        let _ = lane.sender.send(Handed::Connection(stream, self.slot, place));
+    }
+}
+
+async fn accept(listener: TcpListener, entry: Entry, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => hand_over(&lanes, stream, slot),
+        match accepted {
+            Ok((stream, peer)) => entry.admit(stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -203,19 +232,12 @@ async fn accept(listener: TcpListener, slot: usize, lanes: Arc<[Lane]>, stop: Ca
     // Closing would reset those that the kernel has greeted already.
     for _ in 0..BACKLOG {
         let waiting = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
-            Poll::Ready(Ok((stream, _))) => Poll::Ready(stream.into_std().ok()),
+            Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
             _ => Poll::Ready(None),
         });
-        let Some(stream) = waiting.await else { return };
-        hand_over(&lanes, stream, slot);
+        let Some((stream, peer)) = waiting.await else { return };
+        entry.admit(stream, peer);
     }
-}
-
-fn hand_over(lanes: &[Lane], stream: std::net::TcpStream, slot: usize) {
-    let Some(lane) = lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { return };
-    lane.open.fetch_add(1, Ordering::Relaxed);
-    // A worker that is gone drops the stream, which closes it.
-    let _ = lane.sender.send(Handed::Connection(stream, slot));
 }
 
 struct WorkerThread {
@@ -247,7 +269,7 @@ impl WorkerThread {
             tokio::select! {
                 biased;
                 handed = receiver.recv() => match handed {
-                    Some(Handed::Connection(stream, slot)) => begin(&current, stream, slot, &self.open),
+                    Some(Handed::Connection(stream, slot, place)) => begin(&current, stream, slot, (place, &self.open)),
                     Some(Handed::Configuration(shared)) => current.renew(shared),
                     // All listeners are closed, and what they took has been handed over.
                     None => break,
@@ -261,12 +283,13 @@ impl WorkerThread {
     }
 }
 
-fn begin(current: &Rc<Current>, stream: std::net::TcpStream, slot: usize, open: &Arc<AtomicUsize>) {
+fn begin(current: &Rc<Current>, stream: std::net::TcpStream, slot: usize, (place, open): (Place, &Arc<AtomicUsize>)) {
     let (serving, open) = (Rc::clone(current), Arc::clone(open));
     current.get().spawn(async move {
         if let Ok(stream) = TcpStream::from_std(stream) {
             serve::connection(serving, stream, slot).await;
         }
+        drop(place);
         open.fetch_sub(1, Ordering::Relaxed);
     });
 }

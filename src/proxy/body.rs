@@ -1,151 +1,21 @@
-//! Bodies on their way through: streamed at once, counted, and copied up to a bound for classification.
+//! Bodies on their way through, streamed at once.
 
 use super::flight::Flight;
 use super::h1;
 use super::pool::Lease;
-use crate::exchange::{AgentError, CapturedBody};
+use super::tee::{Fault, Tee};
+use crate::exchange::AgentError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::Sleep;
 
 /// What a body may fail with.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Counts and copies one body.
-pub struct Tee {
-    bytes: Cell<u64>,
-    copy: RefCell<Vec<u8>>,
-    limit: usize,
-    ended: Cell<Option<Instant>>,
-    moved: Cell<Instant>,
-    failed: Cell<bool>,
-    malformed: Cell<bool>,
-    starved: Cell<bool>,
-    /// A body whose bytes have all passed, but whose sender has not said that this was the end.
-    unended: RefCell<Option<Incoming>>,
-}
-
-impl Tee {
-    /// Copies at most `limit` bytes.
-    pub fn new(limit: usize, now: Instant) -> Self {
-        Self {
-            bytes: Cell::new(0),
-            copy: RefCell::new(Vec::new()),
-            limit,
-            ended: Cell::new(None),
-            moved: Cell::new(now),
-            failed: Cell::new(false),
-            malformed: Cell::new(false),
-            starved: Cell::new(false),
-            unended: RefCell::new(None),
-        }
-    }
-
-    fn add(&self, data: &[u8]) {
-        self.bytes.set(self.bytes.get() + data.len() as u64);
-        let mut copy = self.copy.borrow_mut();
-        let room = self.limit.saturating_sub(copy.len());
-        copy.extend_from_slice(&data[..data.len().min(room)]);
-    }
-
-    /// When the last byte passed, if it did.
-    pub fn ended(&self) -> Option<Instant> {
-        self.ended.get()
-    }
-
-    /// When the last bytes passed.
-    pub fn moved(&self) -> Instant {
-        self.moved.get()
-    }
-
-    /// True when the sender left in the middle.
-    pub fn failed(&self) -> bool {
-        self.failed.get()
-    }
-
-    /// True when the sender broke the framing, rather than leaving.
-    pub fn malformed(&self) -> bool {
-        self.malformed.get()
-    }
-
-    /// True when the receiver waits for the sender; false when it takes no more itself.
-    pub fn starved(&self) -> bool {
-        self.starved.get()
-    }
-
-    /// Bytes that passed.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
-
-    /// Takes the copy out.
-    pub fn take(&self) -> CapturedBody {
-        let bytes = self.copy.take();
-        let truncated = self.bytes.get() > bytes.len() as u64;
-        CapturedBody { truncated, complete: self.ended.get().is_some(), bytes }
-    }
-
-    /// Takes a body that is complete but for its end. HTTP/2 says the end apart: whoever drops a body before has the stream
-    /// reset, and there are clients that take this for a failure although they were answered.
-    pub fn unended(&self) -> Option<Incoming> {
-        self.unended.take().filter(|body| !body.is_end_stream())
-    }
-
-    /// The whole body, if it has ended and was copied whole.
-    pub fn whole(&self) -> Option<Bytes> {
-        let copy = self.copy.borrow();
-        let whole = self.ended.get().is_some() && self.bytes.get() == copy.len() as u64;
-        whole.then(|| Bytes::copy_from_slice(&copy))
-    }
-
-    fn on_frame(&self, frame: Option<Result<&Frame<Bytes>, Fault>>, at_end: bool) {
-        match frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.add(data);
-                }
-                let now = Instant::now();
-                self.moved.set(now);
-                if at_end {
-                    self.ended.set(Some(now));
-                }
-            }
-            Some(Err(fault)) => {
-                self.failed.set(true);
-                self.malformed.set(fault == Fault::Malformed);
-            }
-            None => self.ended.set(Some(Instant::now())),
-        }
-    }
-}
-
-/// How a body ends early.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// Its sender left, or the connection broke.
-    Left,
-    /// Its sender broke the framing.
-    Malformed,
-}
-
-impl From<&hyper::Error> for Fault {
-    fn from(error: &hyper::Error) -> Self {
-        if is_malformed(error) { Self::Malformed } else { Self::Left }
-    }
-}
-
-/// hyper tells broken chunks from a connection's early end only by the kind of the I/O error below.
-fn is_malformed(error: &hyper::Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, InvalidInput};
-    let cause = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
-    cause.is_some_and(|e| matches!(e.kind(), InvalidData | InvalidInput))
-}
 
 /// The request's body on its way to the upstream.
 pub enum RequestBody {
@@ -178,7 +48,7 @@ fn is_complete(body: &Incoming) -> bool {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| is_complete(body) && !body.is_end_stream()) {
-            self.tee.unended.replace(Some(body));
+            self.tee.keep_unended(body);
         }
     }
 }
@@ -194,10 +64,13 @@ impl Body for RequestBody {
             _ => return Poll::Ready(None),
         };
         let polled = Pin::new(&mut *body).poll_frame(cx);
-        tee.starved.set(polled.is_pending());
+        tee.set_starved(polled.is_pending());
         let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
         tee.on_frame(frame.as_ref().map(|f| f.as_ref().map_err(Fault::from)), is_complete(body));
+        if tee.too_large() {
+            return Poll::Ready(Some(Err("the request's body is larger than allowed".into())));
+        }
         Poll::Ready(frame.map(|f| f.map_err(Into::into)))
     }
 
@@ -258,6 +131,9 @@ impl Body for ReplyBody {
         }
     }
 }
+
+/// A piece of an answer, or how it broke off.
+type Piece = Result<Frame<Bytes>, (Fault, BodyError)>;
 
 /// Where an answer's body comes from.
 pub enum AnswerBody {
@@ -327,7 +203,7 @@ impl Source {
 
     /// A failure right behind the head would keep the head from being sent: it waits for one turn, in which what was
     /// answered so far goes out.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, (Fault, BodyError)>>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
@@ -341,7 +217,7 @@ impl Source {
         }
     }
 
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, (Fault, BodyError)>>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         match (&mut self.body, &mut self.lease) {
             (AnswerBody::Streamed(body), _) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
@@ -380,7 +256,7 @@ impl Source {
             lease.release();
         }
         let ended = self.tee.ended().unwrap_or_else(|| self.tee.moved());
-        self.tee.ended.set(Some(ended));
+        self.tee.end(ended);
         self.flight.delivered(ended);
     }
 
@@ -402,6 +278,7 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
+        self.flight.copied(&self.tee);
         self.flight.set_response(self.tee.bytes(), self.tee.take());
     }
 }

@@ -1,11 +1,13 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
-use super::body::{Tee, until_ended};
+use super::body::until_ended;
+use super::conn::{Conn, Cut};
+use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
-use crate::telemetry::metrics::{AttemptEnd, PathShard};
+use crate::telemetry::metrics::{AttemptEnd, DropStage, PathShard};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ pub struct Flight {
     delivered_at: Option<Instant>,
     on_wire: Option<Attempt>,
     watch: Option<Rc<Watch>>,
+    conn: Option<Rc<Conn>>,
 }
 
 /// What a flight and the one who waits for its answer tell each other.
@@ -43,7 +46,32 @@ impl Flight {
     pub fn new(worker: Rc<Worker>, shard: Arc<PathShard>, started: Instant, exchange: Box<Exchange>) -> Self {
         worker.began();
         let exchange = Some(exchange);
-        Self { exchange, worker, shard, started, upload: None, delivered_at: None, on_wire: None, watch: None }
+        Self {
+            exchange,
+            worker,
+            shard,
+            started,
+            upload: None,
+            delivered_at: None,
+            on_wire: None,
+            watch: None,
+            conn: None,
+        }
+    }
+
+    /// Says which connection the caller waits on.
+    pub fn of(&mut self, conn: Option<Rc<Conn>>) {
+        if let Some(conn) = &conn {
+            conn.began();
+        }
+        self.conn = conn;
+    }
+
+    /// Counts a copy there was no room for.
+    pub fn copied(&self, tee: &Tee) {
+        if tee.uncopied() {
+            self.worker.shared.metrics.recorder().dropped(DropStage::Body);
+        }
     }
 
     /// The raw exchange.
@@ -199,14 +227,22 @@ impl Drop for Flight {
             self.abandoned(attempt);
         }
         let left = self.caller_left();
+        let conn = self.conn.take();
+        if let Some(conn) = &conn {
+            conn.ended();
+        }
         let Some(mut exchange) = self.exchange.take() else { return };
+        if conn.is_some_and(|conn| conn.cut() == Some(Cut::Write)) {
+            exchange.error.get_or_insert(AgentError::DownloadTimeout);
+        }
         exchange.client_closed |= left;
         let end = self.delivered_at.unwrap_or_else(Instant::now);
         exchange.total_us = micros(end.saturating_duration_since(self.started));
         if let Some(upload) = &self.upload {
+            self.copied(upload);
             exchange.request.body_bytes = upload.bytes();
             exchange.request.body = upload.take();
-            exchange.client_closed |= upload.failed() && !upload.malformed();
+            exchange.client_closed |= upload.failed() && !upload.malformed() && exchange.error.is_none();
             if let Some(body) = upload.unended() {
                 self.worker.spawn(until_ended(body));
             }

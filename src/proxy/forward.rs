@@ -1,9 +1,12 @@
 //! One exchange, from request head to answer head.
 
-use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody, Tee};
+use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody};
+use super::copies::Copies;
 use super::flight::{Flight, Watch, micros};
+use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
+use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
@@ -28,10 +31,15 @@ pub async fn handle(
     let started = Instant::now();
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
-    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream()) {
+    let refused = caller.conn.as_ref().and_then(|conn| conn.call());
+    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream(), refused) {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
+    opened.flight.of(caller.conn.clone());
+    if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
+        return refuse(opened.flight, AgentError::BodyTooLarge);
+    }
     if safe {
         return forward(worker, opened, caller, parts, body, started).await;
     }
@@ -56,12 +64,14 @@ fn open(
     started: Instant,
     parts: &mut request::Parts,
     empty: bool,
+    refused: Option<Reason>,
 ) -> Result<Opened, Box<Response<ReplyBody>>> {
     let shared = &worker.shared;
     let trace = context::trace(&parts.headers, &worker.ids, shared.trace_ratio);
     let started_us = shared.clock.wall_us();
     let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
-    let checked = target::check(parts).and_then(|(path, query)| {
+    let judged = refused.map_or(Ok(()), |reason| Err(reason.of_request()));
+    let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
         let target = target.ok_or(AgentError::BadRequest)?;
@@ -104,14 +114,24 @@ fn open(
                 parts.headers.remove(name);
             }
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
-            let tee = (!empty).then(|| Rc::new(Tee::new(shared.capture_request, started)));
+            let tee = (!empty).then(|| Rc::new(upload_tee(worker, started)));
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
             Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee })
         }
-        Err(error) => Err(Box::new(refuse(Flight::new(Rc::clone(worker), shard, started, exchange), error))),
+        Err(error) => {
+            let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
+            flight.fail(error);
+            Err(Box::new(reply::problem(error, Some(flight.correlation_id()), refused)))
+        }
     }
+}
+
+fn upload_tee(worker: &Worker, started: Instant) -> Tee {
+    let shared = &worker.shared;
+    let tee = Tee::new(Rc::clone(&worker.copies), shared.capture_request, started);
+    tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
 }
 
 type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, PathAndQuery), AgentError>;
@@ -126,7 +146,7 @@ fn refuse(mut flight: Flight, error: AgentError) -> Response<ReplyBody> {
     let exchange = flight.exchange();
     exchange.overhead_us = own_us;
     let timing = server_timing::value(exchange);
-    let mut response = reply::problem(error, Some(flight.correlation_id()));
+    let mut response = reply::problem(error, Some(flight.correlation_id()), None);
     response.headers_mut().extend(timing.map(|value| (headers::SERVER_TIMING, value)));
     response
 }
@@ -143,7 +163,10 @@ async fn forward(
     let Opened { mut flight, pool, upstream, target, tee } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     let span = worker.ids.next();
-    prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
+    let upgrade = prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
+    if upgrade.is_some_and(|protocol| !headers::is_h2c(&protocol)) {
+        return refuse(flight, AgentError::UpgradeRefused);
+    }
     parts.uri = Uri::from(target);
     let body = match &tee {
         Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
@@ -156,16 +179,27 @@ async fn forward(
     match sent.await {
         Ok(Answered { parts, body, lease, head_at }) => {
             attempt.status = Some(parts.status.as_u16());
-            let shape = Shape { head_at, limit: worker.shared.capture_response, idle: runtime.timeouts().idle };
+            let shape = Shape {
+                copies: Rc::clone(&worker.copies),
+                head_at,
+                limit: worker.shared.capture_response,
+                idle: runtime.timeouts().idle,
+            };
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(&parts.headers, names);
             flight.answered(attempt, head_at);
             answer(parts, body, lease, flight, shape)
         }
+        Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
+        Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
+            let error = reason.of_request();
+            flight.fail(error);
+            reply::problem(error, Some(flight.correlation_id()), Some(reason))
+        }
         Err(_) if tee.as_ref().is_some_and(|t| t.malformed()) => refuse(flight, AgentError::BadRequest),
         Err(error) if tee.as_ref().is_some_and(|t| t.failed()) => {
             flight.abandon();
-            reply::problem(error, Some(flight.correlation_id()))
+            reply::problem(error, Some(flight.correlation_id()), None)
         }
         Err(error) => {
             attempt.error = Some(error);
@@ -176,10 +210,17 @@ async fn forward(
 }
 
 /// Rewrites the request's headers for the next hop.
-fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, host: &HeaderValue, span: u64) {
+/// Gives the protocol that the caller would rather speak, if there is one.
+fn prepare(
+    parts: &mut request::Parts,
+    flight: &mut Flight,
+    caller: &Caller,
+    host: &HeaderValue,
+    span: u64,
+) -> Option<HeaderValue> {
     let headers = &mut parts.headers;
     let trailers = headers::takes_trailers(headers, parts.version);
-    headers::strip_hop_by_hop(headers);
+    let upgrade = headers::strip_hop_by_hop(headers);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -193,6 +234,7 @@ fn prepare(parts: &mut request::Parts, flight: &mut Flight, caller: &Caller, hos
     headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
     set_correlation_id(headers, exchange.correlation_id.as_str());
     parts.version = Version::HTTP_11;
+    upgrade
 }
 
 fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
@@ -299,6 +341,7 @@ async fn until_head<F: Future>(
 
 /// What the streaming of an answer needs to know.
 struct Shape {
+    copies: Rc<Copies>,
     head_at: Instant,
     limit: usize,
     idle: Duration,
@@ -316,7 +359,7 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
         parts.headers.append(headers::SERVER_TIMING, value);
     }
     parts.version = Version::HTTP_11;
-    let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.limit, now), shape.idle);
+    let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.copies, shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
 }
 

@@ -37,8 +37,12 @@ const MAX_INTERIM: u8 = 16;
 pub enum Broken {
     /// The peer closed or reset the connection.
     Closed,
-    /// The answer is not HTTP/1.1, or may be read in two ways.
+    /// The answer is not HTTP/1.1.
     Malformed,
+    /// The answer's length may be read in two ways.
+    Ambiguous,
+    /// The answer's head is larger, or has more lines, than is taken.
+    TooLarge,
     /// The request's own body ended early; its sender is to blame.
     Upload,
     /// The peer refused Vigie's certificate, which in TLS 1.3 it tells after the handshake.

@@ -1,9 +1,11 @@
 //! Headers on their way through: hop-by-hop ones go (RFC 9110 section 7.6.1), the proxy's own are added.
 
+use super::conn::Conn;
 use crate::exchange::Headers;
 use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// Carries the transaction's id, in both directions.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -15,6 +17,7 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Vendors' parts of the trace context.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -25,11 +28,20 @@ const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
-const HOP_BY_HOP: [HeaderName; 8] =
-    [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TE,
+    HTTP2_SETTINGS,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// Names that a `Connection` header must not be able to remove: end-to-end semantics and Vigie's own.
-const PROTECTED: [&str; 10] = [
+const PROTECTED: [&str; 18] = [
     "authorization",
     "host",
     "content-length",
@@ -38,22 +50,42 @@ const PROTECTED: [&str; 10] = [
     "cookie",
     "set-cookie",
     "traceparent",
+    "tracestate",
     "x-correlation-id",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-api-key",
+    "api-key",
+    "private-token",
+    "expect",
     "via",
 ];
 
 /// Removes what must not be forwarded, in either direction. Framing headers go as well: the next hop's are written anew.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Gives the protocol that was asked for or offered, if one was.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    // It is listed in `Connection` as a rule, so it is read before what is listed goes.
+    let listed = headers.contains_key(CONNECTION).then(|| headers.get(UPGRADE).cloned()).flatten();
     if headers.contains_key(CONNECTION) {
         strip_listed(headers);
     }
     let lengths = lengths(&HOP_BY_HOP);
     // Usually there is none: one walk over the names there are is cheaper than a look-up of every name there may be.
-    if headers.keys().any(|name| may_be_in(lengths, name) && HOP_BY_HOP.contains(name)) {
-        for name in &HOP_BY_HOP {
-            headers.remove(name);
-        }
+    if !headers.keys().any(|name| may_be_in(lengths, name) && HOP_BY_HOP.contains(name)) {
+        return listed;
     }
+    let upgrade = listed.or_else(|| headers.get(UPGRADE).cloned());
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    upgrade
+}
+
+/// True for the one upgrade that may be left out silently: the caller then goes on in HTTP/1.1, which is what it asked in
+/// (RFC 9113 section 3.1). Java's client sends it with its first request to every plain address.
+pub fn is_h2c(upgrade: &HeaderValue) -> bool {
+    upgrade.as_bytes().eq_ignore_ascii_case(b"h2c")
 }
 
 /// The lengths that occur in a list of names, as bits: most names on the wire fail this test and need no comparison.
@@ -101,13 +133,21 @@ pub struct Caller {
     address: HeaderValue,
     /// True when the caller speaks TLS to us.
     pub tls: bool,
+    /// The connection, when it is one of HTTP/1.1.
+    pub conn: Option<Rc<Conn>>,
 }
 
 impl Caller {
     /// A caller at `ip`.
     pub fn new(ip: IpAddr, tls: bool) -> Self {
         let address = HeaderValue::try_from(ip.to_string()).expect("an address is digits, letters, dots and colons");
-        Self { address, tls }
+        Self { address, tls, conn: None }
+    }
+
+    /// On this HTTP/1.1 connection.
+    pub fn on(mut self, conn: Rc<Conn>) -> Self {
+        self.conn = Some(conn);
+        self
     }
 }
 

@@ -4,7 +4,7 @@ use super::body::ReplyBody;
 use super::connect::LocalExecutor;
 use super::drain::Watch;
 use super::forward;
-use super::serve::{HEAD_READ, Seat};
+use super::serve::Seat;
 use crate::telemetry::metrics::ConnectionCut;
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
@@ -59,6 +59,7 @@ where
 {
     let metrics = std::sync::Arc::clone(&seat.worker().shared.metrics);
     let max_streams = seat.worker().shared.max_streams;
+    let keep_alive = seat.worker().shared.limits.pace.keep_alive;
     let context = std::rc::Rc::new((
         seat,
         Streams { begun_at: Cell::new(None), answered: Cell::new(0), abandoned: Cell::new(0) },
@@ -71,7 +72,7 @@ where
     let streams = &context.1;
     let connection = builder(max_streams).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let mut look = std::pin::pin!(tokio::time::sleep(HEAD_READ));
+    let mut look = std::pin::pin!(tokio::time::sleep(keep_alive));
     let mut closing = false;
     let ended = std::future::poll_fn(|cx| {
         if watch.has_begun() && !closing {
@@ -88,11 +89,11 @@ where
             let now = Instant::now();
             // It never sent a request: there is nothing to finish.
             let Some(begun_at) = streams.begun_at.get() else { return std::task::Poll::Ready(None) };
-            let due = begun_at + HEAD_READ;
+            let due = begun_at + keep_alive;
             if due <= now {
                 connection.as_mut().graceful_shutdown();
             }
-            look.as_mut().reset(due.max(now + HEAD_READ / 4).into());
+            look.as_mut().reset(due.max(now + keep_alive / 4).into());
         }
         polled
     })

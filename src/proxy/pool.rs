@@ -204,6 +204,8 @@ impl Pool {
     pub fn blame(&self, failure: &Failure) -> AgentError {
         let refused = match failure {
             Failure::Broken(Broken::Malformed) => return AgentError::BadAnswer,
+            Failure::Broken(Broken::Ambiguous) => return AgentError::AmbiguousAnswer,
+            Failure::Broken(Broken::TooLarge) => return AgentError::AnswerTooLarge,
             Failure::Http2(error) if error.is_parse() => return AgentError::BadAnswer,
             Failure::Broken(Broken::Certificate) => Some(AgentError::TlsClientCertificate),
             Failure::Http2(error) => crate::tls::alert_after_handshake(error),

@@ -1,10 +1,11 @@
 //! Answers that Vigie makes itself: RFC 9457 problem documents that say so, so that nobody blames the CRM.
 
 use super::body::ReplyBody;
+use super::framing::Reason;
 use super::headers::{CORRELATION_ID, VIGIE_ERROR};
 use crate::exchange::AgentError;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
 /// What went wrong in a sentence, and what the caller can do about it.
@@ -59,6 +60,53 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             ("The upstream's answer is not valid HTTP", "Check what listens at the upstream's address.")
         }
         AgentError::Internal => ("Vigie failed", "This is a defect of Vigie; the request may have been forwarded."),
+        error => explain_limits(error),
+    }
+}
+
+/// The same for what a caller may not send or take, and for answers that break the same rules.
+fn explain_limits(error: AgentError) -> (&'static str, &'static str) {
+    match error {
+        AgentError::AmbiguousFraming => (
+            "The request can be read in two ways",
+            "Send either one Content-Length or Transfer-Encoding: chunked. It was not forwarded.",
+        ),
+        AgentError::UnsupportedCoding => {
+            ("The request's transfer coding is not served", "Send Transfer-Encoding: chunked and nothing else.")
+        }
+        AgentError::UnsupportedVersion => {
+            ("This version of HTTP is not served here", "Send HTTP/1.1, or HTTP/2 where the listener offers it.")
+        }
+        AgentError::UriTooLong => {
+            ("The request's target is too long", "Shorten it, or raise proxy.limits.uri; the vendor must take it too.")
+        }
+        AgentError::HeadersTooLarge => {
+            ("The request's head is too large", "Send less, or raise proxy.limits.head or proxy.limits.headers.")
+        }
+        AgentError::BodyTooLarge => {
+            ("The request's body is too large", "Send less, or raise proxy.limits.body; it was not forwarded whole.")
+        }
+        AgentError::RequestTimeout => {
+            ("The request's head did not come in time", "Send it at once, or raise proxy.limits.head_timeout.")
+        }
+        AgentError::DownloadTimeout => {
+            ("The answer was not read in time", "Read it as it comes, or lower proxy.limits.min_rate.")
+        }
+        AgentError::UpgradeRefused => (
+            "Vigie does not switch protocols",
+            "Call without Upgrade, or connect to the vendor directly for this; it was not forwarded.",
+        ),
+        AgentError::TooManyConnections => {
+            ("Too many connections", "Reuse connections, or raise proxy.limits.connections or connections_per_caller.")
+        }
+        AgentError::AmbiguousAnswer => (
+            "The upstream's answer can be read in two ways",
+            "The request may have been carried out. Look before sending it again; tell the vendor.",
+        ),
+        AgentError::AnswerTooLarge => (
+            "The head of the upstream's answer is too large",
+            "The request may have been carried out. Look before sending it again; tell the vendor.",
+        ),
         error => explain_tls(error),
     }
 }
@@ -98,9 +146,29 @@ fn explain_tls(error: AgentError) -> (&'static str, &'static str) {
     }
 }
 
-/// The answer for `error`, as `application/problem+json`.
-pub fn problem(error: AgentError, correlation_id: Option<&str>) -> Response<ReplyBody> {
+/// The whole answer for `error` as bytes, for a connection that no parser serves.
+pub fn raw(error: AgentError) -> Vec<u8> {
     let (title, detail) = explain(error);
+    let (status, kind) = (error.status(), error.as_str());
+    let body = serde_json::json!({
+        "type": format!("urn:vigie:error:{kind}"), "title": title, "status": status, "detail": detail,
+    })
+    .to_string();
+    format!(
+        "HTTP/1.1 {status} Refused\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         retry-after: 1\r\nx-vigie-error: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// The answer for `error`, as `application/problem+json`; `reason` says more of a malformed message.
+pub fn problem(error: AgentError, correlation_id: Option<&str>, reason: Option<Reason>) -> Response<ReplyBody> {
+    let (title, advice) = explain(error);
+    let detail = match reason {
+        Some(reason) => format!("The request {} ({}). {advice}", reason.text(), reason.rule()),
+        None => advice.to_owned(),
+    };
     let body = serde_json::json!({
         "type": format!("urn:vigie:error:{}", error.as_str()),
         "title": title,
@@ -113,6 +181,9 @@ pub fn problem(error: AgentError, correlation_id: Option<&str>) -> Response<Repl
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if error.ends_connection() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(VIGIE_ERROR, HeaderValue::from_static(error.as_str()));
     if let Some(id) = correlation_id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(CORRELATION_ID, id);

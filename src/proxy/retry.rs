@@ -1,7 +1,8 @@
 //! Sending once more what the upstream certainly did not look at: an HTTP/2 stream refused with `REFUSED_STREAM`, or above the
 //! last stream that a GOAWAY names (RFC 9113 section 8.7). Nothing else is ever sent twice.
 
-use super::body::{RequestBody, Tee};
+use super::body::RequestBody;
+use super::tee::Tee;
 use http::{Request, Version, request};
 
 /// What is kept of a request until its stream was accepted.

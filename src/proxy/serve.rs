@@ -3,8 +3,11 @@
 //! Invariants: each request is carried out by the configuration in force when it begins; a drain cuts no exchange and
 //! closes no connection on which a request may just be on its way.
 
+use super::conn::{Conn, Cut};
 use super::drain::Watch;
 use super::headers::Caller;
+use super::limits::HYPERS_HEADERS;
+use super::tap::Tap;
 use super::worker::{Current, Worker};
 use super::{forward, http2, preface, tls};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -12,20 +15,17 @@ use http::HeaderValue;
 use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
-
-/// Time a caller has to send the next request's head, idle time between requests included: longer than the usual client pools
-/// keep a connection, so that none of them finds it closed.
-pub const HEAD_READ: Duration = Duration::from_secs(75);
 
 /// How long a drain leaves an idle HTTP/1.1 connection open: a request that is on its way is still answered, and its answer
 /// tells the caller to come again on a new connection.
@@ -83,8 +83,9 @@ async fn secured(seat: Seat, watch: Watch, config: Arc<rustls::ServerConfig>, st
 }
 
 async fn either(seat: Seat, watch: Watch, stream: TcpStream) {
+    let head = seat.worker().shared.limits.pace.keep_alive;
     // Whoever says nothing, or breaks off, is nobody's concern.
-    let Ok(Ok((h2, stream))) = tokio::time::timeout(HEAD_READ, preface::tell(stream)).await else { return };
+    let Ok(Ok((h2, stream))) = tokio::time::timeout(head, preface::tell(stream)).await else { return };
     if h2 {
         Box::pin(http2::serve(seat, watch, stream)).await;
     } else {
@@ -93,10 +94,15 @@ async fn either(seat: Seat, watch: Watch, stream: TcpStream) {
 }
 
 async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, stream: S) {
-    let leaving = watch.flag();
+    let (leaving, worker) = (watch.flag(), seat.worker());
+    let conn = Rc::new(Conn::new(worker.shared.clock.elapsed()));
+    let _watched = worker.watchdog.watch(&conn);
+    let limits = worker.shared.limits.message;
+    drop(worker);
+    let caller = seat.caller.clone().on(Rc::clone(&conn));
     let (seat, leaving) = (&seat, &leaving);
     let service = service_fn(|request| {
-        let (worker, caller) = (seat.worker(), seat.caller.clone());
+        let (worker, caller) = (seat.worker(), caller.clone());
         async move {
             let mut response = forward::handle(worker, seat.listener, caller, request).await;
             if leaving.get() {
@@ -105,10 +111,13 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, 
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_READ)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut builder = http1::Builder::new();
+    // The tap and the watchdog bound heads, in bytes and in time.
+    builder.header_read_timeout(None);
+    if limits.headers > HYPERS_HEADERS {
+        builder.max_headers(limits.headers);
+    }
+    let connection = builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
     let mut connection = std::pin::pin!(connection);
     let mut linger: Option<Pin<Box<Sleep>>> = None;
     let mut closing = false;
@@ -121,6 +130,10 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, 
                 connection.as_mut().graceful_shutdown();
             }
         }
+        if matches!(conn.cut(), Some(Cut::Idle | Cut::Write)) {
+            return Poll::Ready(Ok(()));
+        }
+        conn.driven_by(cx.waker());
         watch.list(cx.waker());
         connection.as_mut().poll(cx)
     })

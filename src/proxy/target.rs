@@ -5,9 +5,6 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{Method, Uri, Version};
 
-/// Longest path and query forwarded; longer ones are refused, as no CRM accepts them.
-pub const MAX_TARGET_BYTES: usize = 16 << 10;
-
 /// Checks target form and `Host`, and gives path and query apart (both raw).
 pub fn check(req: &Parts) -> Result<(&str, Option<&str>), AgentError> {
     if req.method == Method::CONNECT {
@@ -18,9 +15,6 @@ pub fn check(req: &Parts) -> Result<(&str, Option<&str>), AgentError> {
     let Some(target) = uri.path_and_query() else {
         return Err(AgentError::UnsupportedTarget);
     };
-    if target.as_str().len() > MAX_TARGET_BYTES {
-        return Err(AgentError::BadRequest);
-    }
     // `OPTIONS *` asks the proxy itself, and authority-form parses with an empty path.
     if !target.path().starts_with('/') {
         return Err(AgentError::UnsupportedTarget);

@@ -1,10 +1,13 @@
 //! One data-path thread: a current-thread runtime, its own connection pools and metric shards, nothing shared on the way.
 
+use super::copies::Copies;
 use super::drain::Drain;
 use super::h1;
+use super::limits::Limits;
 use super::places::Places;
 use super::pool::Pool;
 use super::router::Router;
+use super::watchdog::Watchdog;
 use super::{context, upstreams};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Place};
@@ -47,6 +50,10 @@ pub struct Shared {
     pub capture_request: usize,
     /// Bytes of an answer body copied.
     pub capture_response: usize,
+    /// Bytes of all body copies of one worker's running exchanges.
+    pub capture_share: usize,
+    /// What one caller may take.
+    pub limits: Limits,
 }
 
 /// How callers are spoken to on one listener.
@@ -100,6 +107,10 @@ pub struct Worker {
     pub ids: context::SpanIds,
     /// Tells the connections to finish.
     pub drain: Rc<Drain>,
+    /// Room for body copies.
+    pub copies: Rc<Copies>,
+    /// Looks after callers' connections.
+    pub watchdog: Rc<Watchdog>,
     /// Buffers of its HTTP/1.1 connections.
     scratch: Rc<h1::Scratch>,
     index: usize,
@@ -123,6 +134,8 @@ impl Worker {
             pools,
             ids: context::SpanIds::new(index),
             drain: Rc::default(),
+            copies: Rc::new(Copies::new(shared.capture_share)),
+            watchdog: Rc::new(Watchdog::new(shared.limits.pace, shared.clock.elapsed())),
             index,
             scratch,
             known: RefCell::default(),
@@ -141,10 +154,13 @@ impl Worker {
             old.map_or_else(|| pool(new, &self.scratch), |at| Rc::clone(&self.pools[at]))
         };
         let pools = shared.upstreams.iter().map(same).collect();
+        self.watchdog.pace(shared.limits.pace);
         Rc::new(Self {
             pools,
             ids: context::SpanIds::new(self.index),
             drain: Rc::clone(&self.drain),
+            copies: Rc::new(Copies::new(shared.capture_share)),
+            watchdog: Rc::clone(&self.watchdog),
             index: self.index,
             scratch: Rc::clone(&self.scratch),
             known: RefCell::default(),
@@ -252,9 +268,11 @@ impl Worker {
         self.tasks.len()
     }
 
-    /// Tells `/live` that this thread still runs.
+    /// Tells `/live` that this thread still runs, and looks after its connections.
     pub fn beat(&self) {
-        self.metrics.beat(self.shared.clock.elapsed());
+        let now = self.shared.clock.elapsed();
+        self.metrics.beat(now);
+        self.watchdog.look(now);
     }
 }
 

@@ -77,6 +77,8 @@ catalogue! {
         "When the configuration was last loaded without errors, Unix time.");
     CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
         "1 when the last loading of the configuration succeeded, else 0.");
+    CONNECTIONS_REFUSED = counter("vigie_connections_refused_total", ["reason"],
+        "Callers' connections refused, because there were too many (total) or too many from one address (per_caller).");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],

@@ -15,7 +15,10 @@ mod requests;
 mod upstream;
 mod worker;
 
-pub use agent::{AgentMetrics, AuditResult, ConnectionCut, DropStage, LogSink, RecorderMetrics, Refusal, SpanResult};
+pub use agent::{
+    AgentMetrics, AuditResult, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
+    SpanResult,
+};
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};

@@ -11,6 +11,8 @@ mod config;
 mod dashboards;
 mod degradation;
 mod demo;
+mod framing;
+mod fuzz;
 #[cfg(feature = "peers")]
 mod http2_clients;
 mod layering;

@@ -82,11 +82,11 @@ async fn send(agent: &TestAgent, plants: &[Plant]) -> (usize, Vec<(String, Vec<u
         let answer = wire::ask(agent.proxy_address(), &plant.request).await;
         let text = String::from_utf8_lossy(&answer).to_lowercase();
         assert!(text.starts_with("http/1."), "{}: {text}", plant.what);
-        if text.contains("\r\nx-vigie-error: ") || !plant.recorded {
+        if text.contains("\r\nx-vigie-error: ") {
             own.push((format!("the answer to {}", plant.what), answer));
         }
     }
-    (plants.iter().filter(|p| p.recorded).count(), own)
+    (plants.len(), own)
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ mod http2_upstream;
 mod records;
 mod refusals;
 mod streaming;
-mod support;
+pub mod support;
 mod timeouts;
 mod tls;
 mod tls_listener;

@@ -1,7 +1,7 @@
 //! A body in chunks, read strictly (RFC 9112 section 7.1).
 
 use super::Broken;
-use super::head::{MAX_HEAD_BYTES, MAX_HEADERS, fields};
+use super::head::{MAX_HEAD_BYTES, MAX_HEADERS, fields, frames};
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 
@@ -82,8 +82,12 @@ impl Chunked {
         let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
         match httparse::parse_headers(&section, &mut lines) {
             Ok(httparse::Status::Complete((length, lines))) if length == section.len() => {
+                let trailers = fields(&section, lines)?;
+                if frames(&trailers) {
+                    return Err(Broken::Malformed);
+                }
                 *self = Self::Ended;
-                Ok(Some(Frame::trailers(fields(&section, lines)?)))
+                Ok(Some(Frame::trailers(trailers)))
             }
             _ => Err(Broken::Malformed),
         }

@@ -39,12 +39,12 @@ impl Search {
             }
             self.seen = line_end + 1;
             if line_end - 1 == self.line_start {
-                return if self.seen > MAX_HEAD_BYTES { Err(Broken::Malformed) } else { Ok(Some(self.seen)) };
+                return if self.seen > MAX_HEAD_BYTES { Err(Broken::TooLarge) } else { Ok(Some(self.seen)) };
             }
             self.line_start = self.seen;
         }
         self.seen = read.len();
-        if read.len() > MAX_HEAD_BYTES { Err(Broken::Malformed) } else { Ok(None) }
+        if read.len() > MAX_HEAD_BYTES { Err(Broken::TooLarge) } else { Ok(None) }
     }
 }
 
@@ -84,7 +84,7 @@ impl Head {
         let mut parsed = httparse::Response::new(&mut []);
         let status = httparse::ParserConfig::default()
             .parse_response_with_uninit_headers(&mut parsed, &head, &mut lines)
-            .map_err(|_| Broken::Malformed)?;
+            .map_err(|e| if e == httparse::Error::TooManyHeaders { Broken::TooLarge } else { Broken::Malformed })?;
         if status != httparse::Status::Complete(head.len()) {
             return Err(Broken::Malformed);
         }
@@ -116,6 +116,11 @@ pub fn fields(text: &Bytes, lines: &[httparse::Header<'_>]) -> Result<HeaderMap,
     Ok(headers)
 }
 
+/// A trailer must not say where its own message ends (RFC 9110 section 6.5.1).
+pub fn frames(trailers: &HeaderMap) -> bool {
+    trailers.contains_key(CONTENT_LENGTH) || trailers.contains_key(TRANSFER_ENCODING)
+}
+
 fn length(parts: &Parts, bodiless: bool) -> Result<Length, Broken> {
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Broken::Malformed);
@@ -124,7 +129,7 @@ fn length(parts: &Parts, bodiless: bool) -> Result<Length, Broken> {
     let exact = content_length(&parts.headers)?;
     // Both at once is how answers are smuggled (RFC 9112 section 6.1), and HTTP/1.0 has no codings.
     if coded && (exact.is_some() || parts.version == Version::HTTP_10 || !is_chunked(&parts.headers)) {
-        return Err(Broken::Malformed);
+        return Err(Broken::Ambiguous);
     }
     let none = bodiless || parts.status.is_informational() || matches!(parts.status.as_u16(), 204 | 304);
     Ok(match exact {
@@ -140,7 +145,10 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Broken> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let digits = value.as_bytes();
-    if values.next().is_some() || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    if values.next().is_some() || digits.contains(&b',') {
+        return Err(Broken::Ambiguous);
+    }
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Broken::Malformed);
     }
     let length = std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok());

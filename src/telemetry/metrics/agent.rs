@@ -92,6 +92,16 @@ counted_set! {
 }
 
 counted_set! {
+    /// Why a caller's connection was refused.
+    ConnectionRefused {
+        /// There are already as many as there may be.
+        Total = "total",
+        /// There are already as many from its address.
+        PerCaller = "per_caller",
+    }
+}
+
+counted_set! {
     /// Why an HTTP/2 connection was cut: its caller cost more than it waited for.
     ConnectionCut {
         /// Streams reset faster than they were looked at.
@@ -171,6 +181,7 @@ pub struct AgentMetrics {
     refused: [AtomicU64; Refusal::ALL.len()],
     audited: [AtomicU64; AuditResult::ALL.len()],
     tokens_ok: AtomicBool,
+    connections_refused: [AtomicU64; ConnectionRefused::ALL.len()],
     history_bytes: AtomicU64,
     history_evicted: AtomicU64,
     unknown_callers: AtomicU64,
@@ -194,6 +205,7 @@ impl AgentMetrics {
             audited: Default::default(),
             // As the configuration: it was read, or there would be no metrics.
             tokens_ok: AtomicBool::new(true),
+            connections_refused: Default::default(),
             history_bytes: AtomicU64::new(0),
             history_evicted: AtomicU64::new(0),
             unknown_callers: AtomicU64::new(0),
@@ -223,6 +235,11 @@ impl AgentMetrics {
     /// Counts spans.
     pub fn spans(&self, result: SpanResult, count: u64) {
         self.spans[result as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts a connection refused.
+    pub fn connection_refused(&self, why: ConnectionRefused) {
+        self.connections_refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Spans so far.
@@ -295,6 +312,11 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         set(&catalogue::ADMIN_REFUSED, Refusal::ALL.iter().map(|reason| reason.as_str()), &agent.refused),
         set(&catalogue::AUDIT_ENTRIES, AuditResult::ALL.iter().map(|result| result.as_str()), &agent.audited),
         single(&catalogue::ADMIN_TOKENS_OK, f64::from(u8::from(agent.tokens_ok.load(Ordering::Relaxed)))),
+        set(
+            &catalogue::CONNECTIONS_REFUSED,
+            ConnectionRefused::ALL.iter().map(|why| why.as_str()),
+            &agent.connections_refused,
+        ),
         set(&catalogue::TLS_HANDSHAKE_FAILURES, reasons, &agent.handshake_failures),
         set(
             &catalogue::HTTP2_CONNECTIONS_CUT,

@@ -25,18 +25,16 @@ pub fn jwt() -> String {
     format!("{}.{}.{KEY}{KEY}", part(json!({"alg":"HS256"})), part(json!({"sub":"1","email":MAIL})))
 }
 
-/// One request, and whether it becomes an exchange (what is not HTTP does not).
+/// One request. What is not HTTP becomes an exchange as well.
 pub struct Plant {
     /// What is planted where, for the failure's text.
     pub what: String,
     /// The bytes sent.
     pub request: Vec<u8>,
-    /// True when a record is made of it.
-    pub recorded: bool,
 }
 
 fn plant(what: impl Into<String>, request: Vec<u8>) -> Plant {
-    Plant { what: what.into(), request, recorded: true }
+    Plant { what: what.into(), request }
 }
 
 /// Percent-encodes `rounds` times.
@@ -342,6 +340,5 @@ fn not_http() -> Vec<Plant> {
         format!("GET http://[{MAIL}/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         format!("GET /crm/api HTTP/1.1\r\nHost: a\r\n {MAIL}\r\n\r\n"),
     ];
-    let plants = raw.into_iter().map(|bytes| Plant { what: bytes.clone(), request: bytes.into(), recorded: false });
-    plants.collect()
+    raw.into_iter().map(|bytes| plant(bytes.clone(), bytes.into())).collect()
 }

@@ -31,7 +31,7 @@ async fn hop_by_hop_headers_stay_on_their_hop() {
     let (agent, _origin, heads) = before(answer).await;
     let mut caller = Wire::to(&agent.proxy_url()).await;
     let hops = "connection: close, X-Mine, authorization, x-correlation-id, host\r\nx-mine: 1\r\nkeep-alive: 5\r\nte: trailers\r\n\
-        proxy-connection: close\r\nproxy-authorization: Basic eA==\r\nupgrade: websocket\r\nauthorization: Token token=k\r\nvia: 1.1 edge\r\n\
+        proxy-connection: close\r\nproxy-authorization: Basic eA==\r\nupgrade: h2c\r\nauthorization: Token token=k\r\nvia: 1.1 edge\r\n\
         x-vigie-token: not-for-the-crm\r\nx-forwarded-for: 203.0.113.9\r\nx-forwarded-for: 203.0.113.10\r\n";
     caller.send(head("GET", "/api/deals/1?b=c%20d&e", "hops", hops)).await;
     let reply = caller.head().await;

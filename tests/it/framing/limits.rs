@@ -1,0 +1,154 @@
+//! What one caller may take: each limit has its status, its record and its count.
+
+use crate::proxy::support::{Scripted, Wire, assert_fields, head, record};
+use crate::support::{DEADLINE, Origin, RawAnswer, RawOrigin, TestAgent, eventually};
+use serde_json::{Value, json};
+
+async fn limited(upstream: &str, limits: Value) -> TestAgent {
+    TestAgent::start(upstream, json!({ "proxy": { "workers": 1, "limits": limits } })).await
+}
+
+#[tokio::test]
+async fn a_head_must_come_in_time_and_an_idle_connection_is_closed_silently() {
+    let origin = Origin::json(200, "{}").await;
+    let agent = limited(&origin.url(), json!({ "head_timeout": "1s", "keep_alive": "1s" })).await;
+    let mut slow = Wire::to(&agent.proxy_url()).await;
+    slow.send("GET /api/deals HTTP/1.1\r\nhost: h\r\nx-correlation-id: slow.head\r\nx-a: ").await;
+    let mut idle = Wire::to(&agent.proxy_url()).await;
+    let answer = slow.rest().await.to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 408 ") && answer.contains("x-vigie-error: request_timeout"), "{answer}");
+    assert_eq!(idle.rest().await, "");
+    let expected = json!({ "outcome": "client_closed", "error_kind": "request_timeout", "status_code": 408 });
+    assert_fields(&record(&agent, "slow.head").await, expected);
+}
+
+#[tokio::test]
+async fn a_body_must_come_at_its_rate() {
+    let origin = Origin::http(|request| async move {
+        let _ = axum::body::to_bytes(request.into_body(), 1 << 20).await;
+        crate::support::origin::json(200, "{}")
+    })
+    .await;
+    let agent = limited(&origin.url(), json!({ "min_rate": "1KiB", "rate_window": "1s" })).await;
+    let mut slow = Wire::to(&agent.proxy_url()).await;
+    slow.send(head("POST", "/api/deals", "slow.body", "content-length: 100000\r\n")).await;
+    slow.send("{").await;
+    let answer = slow.rest().await.to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 408 ") && answer.contains("x-vigie-error: upload_timeout"), "{answer}");
+    let expected = json!({ "outcome": "client_closed", "error_kind": "upload_timeout", "status_code": 408 });
+    assert_fields(&record(&agent, "slow.body").await, expected);
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_read_is_cut_and_frees_the_upstream() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n").await;
+        // Until nobody takes it any more.
+        while wire.try_send(vec![b'x'; 1 << 20]).await.is_ok() {}
+    })
+    .await;
+    let agent = limited(origin.url(), json!({ "min_rate": "1KiB", "rate_window": "1s" })).await;
+    let mut deaf = Wire::to(&agent.proxy_url()).await;
+    deaf.send(head("GET", "/api/export", "deaf", "")).await;
+    deaf.head().await;
+    let record = record(&agent, "deaf").await;
+    assert_fields(&record, json!({ "error_kind": "download_timeout", "status_code": 200, "client_closed": true }));
+    eventually("the upstream's connection to end", DEADLINE, || async {
+        (agent.metric("vigie_worker_exchanges", "").await == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_whether_announced_or_not() {
+    let origin = Origin::http(|request| async move {
+        let _ = axum::body::to_bytes(request.into_body(), 1 << 20).await;
+        crate::support::origin::json(200, "{}")
+    })
+    .await;
+    let agent = limited(&origin.url(), json!({ "body": "1KiB" })).await;
+    for (id, framing) in [("announced", "content-length: 2048\r\n"), ("chunked", "transfer-encoding: chunked\r\n")] {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("POST", "/api/deals", id, framing)).await;
+        let start = if id == "chunked" { "800\r\n" } else { "" };
+        // It may be refused before all of it was taken.
+        let _ = caller.try_send(format!("{start}{}", "x".repeat(2048))).await;
+        let answer = caller.rest().await.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 413 ") && answer.contains("x-vigie-error: body_too_large"), "{answer}");
+        assert_fields(&record(&agent, id).await, json!({ "error_kind": "body_too_large", "status_code": 413 }));
+    }
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so() {
+    let origin = Origin::json(200, "{}").await;
+    for (limits, reason) in [
+        (json!({ "connections": 2 }), "total"),
+        (json!({ "connections": 9, "connections_per_caller": 2 }), "per_caller"),
+    ] {
+        let agent = limited(&origin.url(), limits).await;
+        let (first, mut second) = (Wire::to(&agent.proxy_url()).await, Wire::to(&agent.proxy_url()).await);
+        second.send(head("GET", "/api/deals", "second", "")).await;
+        assert!(second.head().await.starts_with("http/1.1 200 "));
+        let answer = Wire::to(&agent.proxy_url()).await.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("x-vigie-error: too_many_connections\r\n"), "{answer}");
+        let label = format!("reason=\"{reason}\"");
+        assert_eq!(agent.metric("vigie_connections_refused_total", &label).await, 1.0);
+        drop(first);
+        eventually("a place to be free again", DEADLINE, || async {
+            let mut third = Wire::to(&agent.proxy_url()).await;
+            third.try_send(head("GET", "/api/deals", "third", "connection: close\r\n")).await.ok()?;
+            third.rest().await.starts_with("HTTP/1.1 200 ").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn limits_of_heads_are_keys() {
+    let origin = RawOrigin::start(RawAnswer::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec())).await;
+    let agent = limited(&origin.url(), json!({ "head": "8KiB", "headers": 200, "uri": "1KiB" })).await;
+    let long = format!("/api/{}", "a".repeat(1100));
+    for (target, more, status) in [
+        ("/api/deals", "x-a: 1\r\n".repeat(150), 200),
+        ("/api/deals", "x-a: 1\r\n".repeat(250), 431),
+        ("/api/deals", format!("x-a: {}\r\n", "a".repeat(9000)), 431),
+        (long.as_str(), String::new(), 414),
+    ] {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("GET", target, "keys", &more)).await;
+        let answer = caller.head().await;
+        assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn copies_of_bodies_share_one_bound() {
+    // Each upload is held open with its copy, until there is no room for another.
+    let origin = Origin::http(|request| async move {
+        let _ = axum::body::to_bytes(request.into_body(), 4 << 20).await;
+        crate::support::origin::json(200, "{}")
+    })
+    .await;
+    let changes = json!({ "proxy": { "workers": 1, "capture": { "request": "768KiB", "total": "1MiB" } } });
+    let agent = TestAgent::start(&origin.url(), changes).await;
+    let body = "x".repeat(700 << 10);
+    let mut callers = Vec::new();
+    for index in 0..2 {
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        let framing = format!("content-type: text/plain\r\ncontent-length: {}\r\n", body.len() + 1);
+        caller.send(head("POST", "/api/deals", &format!("copy.{index}"), &framing)).await;
+        caller.send(&body).await;
+        callers.push(caller);
+    }
+    for mut caller in callers {
+        caller.send("x").await;
+        assert!(caller.head().await.starts_with("http/1.1 200 "));
+    }
+    eventually("one copy given up", DEADLINE, || async {
+        (agent.metric("vigie_recorder_dropped_total", "stage=\"body\"").await == 1.0).then_some(())
+    })
+    .await;
+}
