@@ -7,38 +7,7 @@ use super::{Limits, Reason};
 const MAX_METHOD: usize = 32;
 
 /// Which bytes of a target need no second look: RFC 3986's, without those that http's parser treats differently.
-const TARGET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'%'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b','
-                    | b';'
-                    | b'='
-                    | b':'
-                    | b'@'
-                    | b'/'
-                    | b'?'
-            );
-        byte += 1;
-    }
-    table
-};
+const TARGET: [bool; 256] = fields::alphanumeric_and(b"-._~%!$&'()*+,;=:@/?");
 
 /// How the body is told from what comes after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,6 +73,18 @@ fn quotas() -> Quotas {
     quotas
 }
 
+fn metrics(upstreams: &[Arc<str>]) -> Arc<Metrics> {
+    Metrics::new(Options {
+        upstreams,
+        integrations: &[],
+        caps: Caps::default(),
+        workers: 1,
+        clock: Clock::manual(Duration::ZERO),
+        version: "0",
+        commit: "unknown",
+    })
+}
+
 #[test]
 fn what_is_told_and_what_is_counted_stand_side_by_side() {
     let quotas = quotas();
@@ -110,15 +122,7 @@ fn another_limit_keeps_what_was_counted_and_another_window_does_not() {
 #[test]
 fn what_the_recorder_had_no_room_for_is_counted_as_well() {
     let quotas = quotas();
-    let metrics = Metrics::new(Options {
-        upstreams: &["erp".into()],
-        integrations: &[],
-        caps: Caps::default(),
-        workers: 1,
-        clock: Clock::manual(Duration::ZERO),
-        version: "0",
-        commit: "unknown",
-    });
+    let metrics = metrics(&["erp".into()]);
     let dropped = exchange("erp", 3);
     metrics.path(&dropped.place, 0).unrecorded("GET", 200, 3);
     quotas.take_unrecorded(&metrics, T);
@@ -131,15 +135,7 @@ fn what_the_recorder_had_no_room_for_is_counted_as_well() {
 fn an_expired_reading_loses_its_series() {
     let quotas = quotas();
     let names = [Arc::from("crm"), Arc::from("erp")];
-    let metrics = Metrics::new(Options {
-        upstreams: &names,
-        integrations: &[],
-        caps: Caps::default(),
-        workers: 1,
-        clock: Clock::manual(Duration::ZERO),
-        version: "0",
-        commit: "unknown",
-    });
+    let metrics = metrics(&names);
     quotas.observe(&exchange("crm", 1), [reading("a", 7)], T);
     let shown = |after: i64| {
         quotas.publish(&metrics, (T + after) * 1_000_000);

@@ -9,6 +9,15 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 
+/// Waits until no caller's connection is left.
+async fn leaving_noticed(agent: &TestAgent) {
+    eventually("the caller's leaving to be noticed", DEADLINE, || async {
+        let open = super::support::metric(agent, "vigie_worker_connections", &[]).await;
+        (open == 0.0).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_read_is_given_up() {
     let (told, mut ends) = unbounded_channel();
@@ -76,11 +85,7 @@ async fn leave_before(answer: &'static str, id: &str) -> serde_json::Value {
     caller.send("{}").await;
     asked.recv().await.expect("the request arrives");
     drop(caller);
-    eventually("the caller's leaving to be noticed", DEADLINE, || async {
-        let open = super::support::metric(&agent, "vigie_worker_connections", &[]).await;
-        (open == 0.0).then_some(())
-    })
-    .await;
+    leaving_noticed(&agent).await;
     go.notify_one();
     record(&agent, id).await
 }
@@ -140,11 +145,7 @@ async fn a_write_is_followed_within_its_answer() {
     caller.send("{}").await;
     caller.until("{\"deal\":").await;
     drop(caller);
-    eventually("the caller's leaving to be noticed", DEADLINE, || async {
-        let open = super::support::metric(&agent, "vigie_worker_connections", &[]).await;
-        (open == 0.0).then_some(())
-    })
-    .await;
+    leaving_noticed(&agent).await;
     go.notify_one();
     let expected = json!({ "outcome": "ok", "client_closed": true, "status_code": 201, "response_size_bytes": 17 });
     assert_fields(&record(&agent, "within").await, expected);
@@ -173,11 +174,7 @@ async fn a_write_whose_caller_leaves_while_it_is_dialed_is_never_sent() {
         caller.send(body).await;
         accepted.recv().await.expect("the upstream is dialed");
         drop(caller);
-        eventually("the caller's leaving to be noticed", DEADLINE, || async {
-            let open = super::support::metric(&agent, "vigie_worker_connections", &[]).await;
-            (open == 0.0).then_some(())
-        })
-        .await;
+        leaving_noticed(&agent).await;
         go.notify_one();
         let expected = json!({
             "outcome": "client_closed", "client_closed": true, "status_code": 0, "attempts": 0, "error_kind": null,
