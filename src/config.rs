@@ -27,6 +27,7 @@ mod scalar;
 mod schema;
 mod tree;
 mod validate;
+mod verdict;
 mod watch;
 
 pub use changes::{Change, Document, restart_keys};

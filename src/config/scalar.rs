@@ -13,6 +13,7 @@ mod url;
 pub use url::{Url, url};
 
 /// Names of the formats that [`check`] knows.
+#[cfg(test)]
 pub const FORMATS: [&str; 10] = [
     "vigie-duration",
     "vigie-size",

@@ -31,18 +31,13 @@ pub enum Pos {
 }
 
 /// Keys and indices from the root.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path(Vec<String>);
 
 impl Path {
     /// Splits at `/`.
     pub fn of(text: &str) -> Self {
         Self(text.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect())
-    }
-
-    /// From a JSON pointer, where `/` and `~` in keys are escaped.
-    pub fn of_pointer(pointer: &str) -> Self {
-        Self(pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~")).collect())
     }
 
     /// One step further down.

@@ -5,9 +5,8 @@ use super::report::{Report, quoted, suggestion};
 use super::scalar;
 use super::schema;
 use super::tree::{Node, Origin, Path, Value as Tree};
+use super::verdict::{self, Breach, Kind};
 use crate::exchange::redact::{Detector, detect};
-use jsonschema::error::ValidationErrorKind as Kind;
-use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 /// Rounds of taking out what is wrong; each takes out at least one value, and nesting is bounded.
@@ -16,38 +15,24 @@ const MAX_ROUNDS: usize = 16;
 /// Reports every way in which `value` (made from `root`) breaks `schema`, then takes the broken parts out of `value`, so
 /// that the rest can still be checked. False when nothing usable is left.
 pub fn validate(value: &mut Value, root: &Node, schema: &Value, failed: &[Path], report: &mut Report) -> bool {
-    let Ok(validator) = validator(schema) else {
-        report.error_in(root, "", "cannot be checked: the built-in schema is not valid");
-        return false;
-    };
-    for path in validator.iter_errors(value).flat_map(|e| wrong_keys(&e)) {
+    let found = verdict::breaches(value, schema);
+    for Breach { path, .. } in found.iter().filter(|breach| is_key(breach)) {
         let parent = root.at(&path.parent());
         let key = parent.zip(path.steps().last()).and_then(|(p, key)| p.entry(key));
-        let pos = key.map_or_else(|| root.pos_of(&path), |e| e.pos.clone());
-        let message = wrong_key(&path, schema);
-        report.error(pos, path, message);
+        let pos = key.map_or_else(|| root.pos_of(path), |e| e.pos.clone());
+        let message = wrong_key(path, schema);
+        report.error(pos, path.clone(), message);
     }
-    let found: Vec<_> = validator.iter_errors(value).filter_map(|e| explain(&e, root, schema)).collect();
-    for (path, message) in found.into_iter().filter(|(path, _)| !failed.contains(path)) {
-        report.error(root.pos_of(&path), path, message);
+    for breach in found.iter().filter(|breach| !is_key(breach) && !failed.contains(&breach.path)) {
+        let message = explain(breach, value, root, schema);
+        report.error(root.pos_of(&breach.path), breach.path.clone(), message);
     }
-    prune(value, &validator)
+    prune(value, schema)
 }
 
-fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
-    let options = jsonschema::options().should_validate_formats(true);
-    let check = |name: &'static str| move |text: &str| scalar::check(name, text).is_ok();
-    scalar::FORMATS.into_iter().fold(options, |o, name| o.with_format(name, check(name))).build(schema)
-}
-
-/// The keys that `error` refuses, if it is about keys.
-fn wrong_keys(error: &ValidationError<'_>) -> Vec<Path> {
-    let path = Path::of_pointer(error.instance_path().as_str());
-    match error.kind() {
-        Kind::AdditionalProperties { unexpected } => unexpected.iter().map(|key| path.join(key)).collect(),
-        Kind::PropertyNames { error } => vec![path.join(error.instance().as_str().unwrap_or_default())],
-        _ => Vec::new(),
-    }
+/// True when it is the key that is refused, whatever it holds.
+fn is_key(breach: &Breach) -> bool {
+    matches!(breach.kind, Kind::UnknownKey | Kind::KeyForm)
 }
 
 /// Why the last step of `path` cannot be a key, and what could.
@@ -63,35 +48,37 @@ fn wrong_key(path: &Path, schema: &Value) -> String {
     }
 }
 
-/// What one error about a value says, and the value's path.
-fn explain(error: &ValidationError<'_>, root: &Node, schema: &Value) -> Option<(Path, String)> {
-    let path = Path::of_pointer(error.instance_path().as_str());
-    let here = schema::at(schema, path.steps())?;
-    let node = root.at(&path);
-    let message = match error.kind() {
-        Kind::AdditionalProperties { .. } | Kind::PropertyNames { .. } => return None,
-        Kind::Required { property } => {
-            let key = property.as_str()?;
-            let what = schema::child(here, key).and_then(|s| s.get("description")?.as_str()).unwrap_or_default();
-            return Some((path.join(key), format!("missing; {}", lower_first_sentence(what))));
+/// What `breach` says in words; it is not about a key's name.
+fn explain(breach: &Breach, value: &Value, root: &Node, schema: &Value) -> String {
+    let here = schema::at(schema, breach.path.steps()).unwrap_or(&Value::Null);
+    let node = root.at(&breach.path);
+    match &breach.kind {
+        Kind::Missing => {
+            let what = here.get("description").and_then(Value::as_str).unwrap_or_default();
+            format!("missing; {}", lower_first_sentence(what))
         }
-        Kind::Type { .. } => format!("expected {}, found {}", expected(here), shown(node, here)),
-        Kind::Enum { .. } => not_a_choice(node, here),
-        Kind::Format { format } => {
-            let wrong = scalar::check(format, error.instance().as_str()?).err()?;
-            format!("{} {wrong}", subject(node, here))
+        Kind::Type => format!("expected {}, found {}", expected(here), shown(node, here)),
+        Kind::Choice => not_a_choice(node, here),
+        Kind::Format(format) => {
+            let text = breach.path.steps().iter().try_fold(value, |value, step| step_into(value, step));
+            let wrong = text.and_then(Value::as_str).and_then(|text| scalar::check(format, text).err());
+            format!("{} {}", subject(node, here), wrong.unwrap_or_default())
         }
-        Kind::Minimum { .. } | Kind::Maximum { .. } => {
-            format!("{} is out of range; use {}", subject(node, here), expected(here))
-        }
-        Kind::MinLength { limit: 1 } => "is empty; give a value or remove the key".to_owned(),
-        Kind::MinLength { limit } => format!("is too short; use at least {limit} characters"),
-        Kind::MaxLength { limit } => format!("is too long; use at most {limit} characters"),
-        Kind::MinItems { limit } => format!("has too few entries; give at least {limit}"),
-        Kind::MaxItems { limit } | Kind::MaxProperties { limit } => format!("has too many entries; {limit} at most"),
-        other => format!("is not valid here ({})", other.keyword()),
-    };
-    Some((path, message))
+        Kind::Range => format!("{} is out of range; use {}", subject(node, here), expected(here)),
+        Kind::TooShort(1) => "is empty; give a value or remove the key".to_owned(),
+        Kind::TooShort(least) => format!("is too short; use at least {least} characters"),
+        Kind::TooLong(most) => format!("is too long; use at most {most} characters"),
+        Kind::TooFew(least) => format!("has too few entries; give at least {least}"),
+        Kind::TooMany(most) => format!("has too many entries; {most} at most"),
+        Kind::Pattern | Kind::UnknownKey | Kind::KeyForm => "is not of the form wanted here".to_owned(),
+    }
+}
+
+fn step_into<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
+    match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => value.get(step),
+    }
 }
 
 fn not_a_choice(node: Option<&Node>, schema: &Value) -> String {
@@ -171,28 +158,22 @@ fn may_be_secret(text: &str) -> bool {
     text.contains("://") || text.contains('@') || looks()
 }
 
-/// Takes out what `validator` refuses until it refuses nothing. False when the whole file would have to go.
-fn prune(value: &mut Value, validator: &Validator) -> bool {
+/// Takes out what `schema` refuses until it refuses nothing. False when the whole file would have to go.
+fn prune(value: &mut Value, schema: &Value) -> bool {
     for _ in 0..MAX_ROUNDS {
-        let wrong: Vec<Path> = validator.iter_errors(value).flat_map(|e| culprits(&e)).collect();
+        let wrong = verdict::breaches(value, schema);
         if wrong.is_empty() {
             return true;
         }
-        for path in wrong {
+        for breach in wrong {
+            // What is missing takes the mapping that lacks it along.
+            let path = if breach.kind == Kind::Missing { breach.path.parent() } else { breach.path };
             if !remove(value, path.steps()) {
                 return false;
             }
         }
     }
     false
-}
-
-/// What has to go so that `error` goes.
-fn culprits(error: &ValidationError<'_>) -> Vec<Path> {
-    match wrong_keys(error) {
-        keys if keys.is_empty() => vec![Path::of_pointer(error.instance_path().as_str())],
-        keys => keys,
-    }
 }
 
 /// Removes what is at `steps`; with an item its whole list, so that the other items' indices never shift.
