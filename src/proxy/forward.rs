@@ -2,7 +2,8 @@
 
 use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody};
 use super::copies::Copies;
-use super::flight::{Flight, Watch, micros};
+use super::detached::Detached;
+use super::flight::{Flight, micros};
 use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
@@ -16,9 +17,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
 use smallvec::SmallVec;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Answers one request, whatever happens: with the upstream's answer or a problem of Vigie's own.
@@ -45,7 +44,7 @@ pub async fn handle(
     }
     let watch = opened.flight.watch_caller();
     let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
-    Detached { worker, watch, inner: Some(Box::pin(forwarding)) }.await
+    Detached::new(worker, watch, forwarding).await
 }
 
 /// What [`open`] found out and [`forward`] needs.
@@ -376,38 +375,4 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
     parts.version = Version::HTTP_11;
     let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.copies, shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
-}
-
-/// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
-struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
-    worker: Rc<Worker>,
-    watch: Rc<Watch>,
-    inner: Option<Pin<Box<F>>>,
-}
-
-impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
-    type Output = Response<ReplyBody>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(inner) = self.inner.as_mut() else { return Poll::Pending };
-        let done = inner.as_mut().poll(cx);
-        if done.is_ready() {
-            self.inner = None;
-        }
-        done
-    }
-}
-
-impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
-    fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else { return };
-        // Before anything is on the wire the upstream has seen nothing, and now never will: dropping it records that.
-        if self.watch.leave() {
-            let bound = self.worker.shared.afterlife;
-            self.worker.spawn(async move {
-                // The answer's own drop reads its body on.
-                let _ = tokio::time::timeout(bound, inner).await;
-            });
-        }
-    }
 }
