@@ -26,8 +26,7 @@ async fn the_log_says_what_to_do_and_nothing_of_the_link() {
     upsert(&agent, "second").await;
     let told = record(&agent, "second").await;
     assert_eq!(told["bypass_links"], json!([{ "field": "job_status_url", "reason": "off" }]), "{told}");
-    let labels = "field=\"job_status_url\",integration=\"erp\",reason=\"off\",upstream=\"freshsales\"";
-    assert_eq!(agent.metric("vigie_bypass_links_total", labels).await, 2.0);
+    assert_eq!(counted(&agent, "erp", "job_status_url", "off").await, 2.0);
 
     let printed = crate::support::eventually("both rows", DEADLINE, || async {
         Some(table(&agent)).filter(|t| t.contains("first") && t.contains("second"))
