@@ -2,7 +2,7 @@
 
 use super::flight::Flight;
 use super::h1;
-use super::links::body::Ahead;
+use super::links::held::Ahead;
 use super::pool::Lease;
 use super::tee::{Fault, Tee};
 use crate::exchange::{AgentError, Links};

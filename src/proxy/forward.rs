@@ -74,8 +74,7 @@ fn open(
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
-        let target = target.ok_or(AgentError::BadRequest)?;
-        let way = links::Way::new(listener, routed.integration, routed.upstream, routed.stripped);
+        let (way, target) = (links::Way::new(listener, &routed), target.ok_or(AgentError::BadRequest)?);
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, way, target))
     });
     let (route, (place, shard)) = match &checked {

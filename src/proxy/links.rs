@@ -10,9 +10,10 @@
 pub mod body;
 mod cookie;
 mod head;
+pub mod held;
 mod link_header;
 
-use super::router::{Router, Stripped};
+use super::router::{Routed, Router, Stripped};
 use super::worker::Shared;
 use super::{Config, PublicUrl, upstreams};
 use crate::exchange::{Bypass, Origin, Reference, Why};
@@ -51,14 +52,15 @@ pub struct Way {
 }
 
 impl Way {
-    /// Of a call that was routed; `host` is empty where the caller sent none.
-    pub fn new(listener: usize, integration: usize, upstream: usize, stripped: Stripped) -> Self {
+    /// Of a call that came in by `listener` and was routed.
+    pub fn new(listener: usize, routed: &Routed<'_>) -> Self {
         let small = |index: usize| u16::try_from(index).unwrap_or(u16::MAX);
-        let (listener, integration, upstream) = (small(listener), small(integration), small(upstream));
+        let (integration, upstream) = (small(routed.integration), small(routed.upstream));
+        let (listener, stripped) = (small(listener), routed.stripped);
         Self { listener, integration, upstream, stripped, tls: false, host: SmallVec::new() }
     }
 
-    /// Notes what the caller called.
+    /// Notes what the caller called; `host` is `None` where it sent none.
     pub fn called(&mut self, tls: bool, host: Option<&HeaderValue>) {
         self.tls = tls;
         self.host.extend_from_slice(host.map(HeaderValue::as_bytes).unwrap_or_default());

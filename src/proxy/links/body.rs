@@ -5,17 +5,16 @@
 //! answer that is signed, coded, partial or told not to be changed is not changed (RFC 9110 section 7.7). Answers of
 //! other calls never come here.
 
-use super::{Map, Placed, bypass};
+use super::{Map, Placed, bypass, held};
 use crate::exchange::{BodyLinks, Bypass, Why};
-use crate::proxy::body::{BodyError, ReplyBody, ReplyStream};
+use crate::proxy::body::{ReplyBody, ReplyStream};
 use crate::proxy::copies::Copies;
 use crate::upstream;
 use crate::vendors::{Link, Profile, RouteDef};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use http_body::Frame;
 use std::rc::Rc;
 
 /// Bytes of an answer held back at most: ten times a page of a hundred records. What is larger streams on as it is.
@@ -101,27 +100,20 @@ pub async fn rewrite(
             return Response::from_parts(parts, ReplyBody::Stream(stream));
         }
     }
-    let mut held = hold(&mut stream, copies).await;
-    let links = held.whole().map(|body| (plan.profile.links(&plan.method, plan.route, body), body));
-    match links {
+    let mut held = held::hold(&mut stream, copies, MAX_HELD).await;
+    match held.whole().map(|body| (plan.profile.links(&plan.method, plan.route, body), body)) {
         Ok((Some(links), body)) => {
             let (new, left) = replace(body, &links, |text| map.place_absolute(text));
             note(&mut stream, left, BodyLinks::Rewritten);
             if let Some(new) = new {
                 change(&mut parts.headers, new.len());
-                held.data = new;
+                held.replace(new);
             }
         }
         Ok((None, _)) => note(&mut stream, Vec::new(), BodyLinks::Untouched(Why::Unreadable)),
         Err(why) => note(&mut stream, Vec::new(), BodyLinks::Untouched(why)),
     }
-    let ahead = Ahead {
-        data: Some(held.data).filter(|data| !data.is_empty()),
-        last: held.last,
-        _room: held.room,
-        stream: *stream,
-    };
-    Response::from_parts(parts, ReplyBody::Held(Box::new(ahead)))
+    Response::from_parts(parts, ReplyBody::Held(Box::new(held.before(*stream))))
 }
 
 fn note(stream: &mut ReplyStream, left: Vec<Bypass>, body: BodyLinks) {
@@ -159,110 +151,6 @@ fn change(headers: &mut HeaderMap, length: usize) {
     let strong = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
     if let Some(weak) = strong.and_then(|tag| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok()) {
         headers.insert(ETAG, weak);
-    }
-}
-
-/// What was held of a body.
-struct Held {
-    data: Bytes,
-    /// What came behind the data: trailers, or how it broke off.
-    last: Option<Result<Frame<Bytes>, BodyError>>,
-    over: bool,
-    room: Room,
-}
-
-impl Held {
-    /// The body, if it may be changed.
-    fn whole(&self) -> Result<&[u8], Why> {
-        match &self.last {
-            _ if self.over => Err(Why::TooLarge),
-            Some(Err(_)) => Err(Why::Unreadable),
-            // Trailers as a rule vouch for what came before them.
-            Some(Ok(_)) => Err(Why::Signed),
-            None => Ok(&self.data),
-        }
-    }
-}
-
-/// Reads a body to its end, its failure, or the bound.
-async fn hold(stream: &mut ReplyStream, copies: &Rc<Copies>) -> Held {
-    let mut data = BytesMut::new();
-    let mut room = Room { copies: Rc::clone(copies), taken: 0 };
-    let (mut last, mut over) = (None, false);
-    while let Some(frame) = std::future::poll_fn(|cx| stream.poll_frame(cx)).await {
-        match frame.map(Frame::into_data) {
-            Ok(Ok(bytes)) => {
-                data.extend_from_slice(&bytes);
-                over = data.len() > MAX_HELD || !room.take(bytes.len());
-            }
-            Ok(Err(trailers)) => last = Some(Ok(trailers)),
-            Err(error) => last = Some(Err(error)),
-        }
-        if over || last.is_some() {
-            break;
-        }
-    }
-    Held { data: data.freeze(), last, over, room }
-}
-
-/// A share of the worker's memory for bodies.
-struct Room {
-    copies: Rc<Copies>,
-    taken: usize,
-}
-
-impl Room {
-    fn take(&mut self, bytes: usize) -> bool {
-        let taken = self.copies.take(bytes);
-        self.taken += if taken { bytes } else { 0 };
-        taken
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.copies.give_back(self.taken);
-    }
-}
-
-/// A body whose beginning was held: that first, then what the stream still has.
-pub struct Ahead {
-    data: Option<Bytes>,
-    last: Option<Result<Frame<Bytes>, BodyError>>,
-    stream: ReplyStream,
-    _room: Room,
-}
-
-impl Ahead {
-    /// The next piece.
-    pub fn poll_frame(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(data) = self.data.take() {
-            return std::task::Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        match self.last.take() {
-            Some(last) => std::task::Poll::Ready(Some(last)),
-            None => self.stream.poll_frame(cx),
-        }
-    }
-
-    /// True when nothing is left.
-    pub fn is_end_stream(&self) -> bool {
-        self.data.is_none() && self.last.is_none() && self.stream.is_end_stream()
-    }
-
-    /// Bytes that are left, as far as known.
-    pub fn size_hint(&self) -> http_body::SizeHint {
-        let ahead = self.data.as_ref().map_or(0, |data| data.len() as u64);
-        let stream = self.stream.size_hint();
-        let mut hint = http_body::SizeHint::new();
-        hint.set_lower(stream.lower() + ahead);
-        if let Some(upper) = stream.upper() {
-            hint.set_upper(upper + ahead);
-        }
-        hint
     }
 }
 

@@ -48,7 +48,7 @@ impl World {
     /// The way of a call for `path` at `Host: vigie:8080`.
     fn way(&self, listener: usize, path: &str) -> Way {
         let routed = self.router.route(listener, path, None, &HeaderMap::new()).expect("a route");
-        let mut way = Way::new(listener, routed.integration, routed.upstream, routed.stripped);
+        let mut way = Way::new(listener, &routed);
         way.called(false, Some(&HeaderValue::from_static("vigie:8080")));
         way
     }

@@ -56,3 +56,27 @@ impl BypassLinks {
         family.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Caps;
+
+    #[test]
+    fn what_goes_beyond_the_cap_is_other_and_counted() {
+        let upstreams: [Arc<str>; 1] = ["crm".into()];
+        let caps = parking_lot::Mutex::new(LabelCaps::new(Caps::default(), &[], &upstreams));
+        let word = |text: &str| Arc::<str>::from(text);
+        let place =
+            Place { id: 0, integration: word("erp"), system: word("ERP"), upstream: word("crm"), route: word("/x") };
+        let mut links = BypassLinks::new(2);
+        for field in ["location", "link", "next", "location", "previous"] {
+            links.count(&place, &caps, &Bypass { field: field.into(), why: Why::OtherHost });
+        }
+        assert_eq!((links.capped, links.family().get_metric().len()), (2, 3));
+        let counts: Vec<f64> = links.family().get_metric().iter().map(|m| m.get_counter().value()).collect();
+        assert_eq!(counts, [1.0, 2.0, 2.0]);
+        links.retain(|_| false);
+        assert_eq!(links.family().get_metric().len(), 0);
+    }
+}

@@ -37,18 +37,22 @@ async fn crm(say: Say, body: fn(&str) -> &'static str) -> Origin {
 
 fn redirects(path: &str) -> Vec<(&'static str, &'static str)> {
     match path {
-        "/crm/api/old" => vec![(":status", "307"), ("location", "{here}/crm/api/new?a=%2F#part")],
-        "/crm/api/path" => vec![(":status", "302"), ("location", "/crm/api/new")],
-        "/crm/api/made" => {
-            vec![(":status", "201"), ("location", "{here}/crm/api/new"), ("content-location", "/crm/api/new")]
+        "/crm/sales/api/old" => vec![(":status", "307"), ("location", "{here}/crm/sales/api/new?a=%2F#part")],
+        "/crm/sales/api/path" => vec![(":status", "302"), ("location", "/crm/sales/api/new")],
+        "/crm/sales/api/made" => {
+            vec![
+                (":status", "201"),
+                ("location", "{here}/crm/sales/api/new"),
+                ("content-location", "/crm/sales/api/new"),
+            ]
         }
-        "/crm/api/edge" => vec![
+        "/crm/sales/api/edge" => vec![
             ("alt-svc", "h3=\":443\""),
             ("set-cookie", "sid=1; Domain=.crm.example; Path=/crm; HttpOnly"),
             ("set-cookie", "lang=de"),
-            ("link", "<{here}/crm/api/new?page=2>; rel=\"next\""),
+            ("link", "<{here}/crm/sales/api/new?page=2>; rel=\"next\""),
         ],
-        "/crm/api/away" => {
+        "/crm/sales/api/away" => {
             vec![(":status", "302"), ("location", "{here}/login"), ("link", "<https://elsewhere.example/>")]
         }
         _ => vec![],
@@ -73,7 +77,7 @@ impl Stage {
         let pair = authority.good("server");
         let tls = json!({ "certificate_file": pair.certificate_file, "key_file": pair.key_file });
         let any = "127.0.0.1:0";
-        let mut upstream = json!({ "url": format!("{}/crm", origin.url()), "path_prefix": "/fs" });
+        let mut upstream = json!({ "url": format!("{}/crm/sales", origin.url()), "path_prefix": "/fs" });
         upstream.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let listeners = json!([
             { "address": any }, { "address": any, "tls": tls },
@@ -118,7 +122,7 @@ async fn a_redirect_is_followed_through_the_agent() {
             assert!(told.iter().all(|r| r["integration"] == "erp" && r.get("bypass_links").is_none()), "{told:?}");
         }
         let seen = stage.origin.seen();
-        assert!(seen.iter().any(|s| s.uri == "/crm/api/new?a=%2F"), "{name}: {:?}", seen.last());
+        assert!(seen.iter().any(|s| s.uri == "/crm/sales/api/new?a=%2F"), "{name}: {:?}", seen.last());
     }
 }
 

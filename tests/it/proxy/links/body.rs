@@ -7,7 +7,7 @@ use bytes::Bytes;
 const JOBS: &str = "/api/contacts/bulk_upsert";
 
 fn job(_: &str) -> &'static str {
-    "{\"message\": \"accepted\",\"job_status_url\":\"{here}/crm/api/job_statuses/9?x=1\", \"other\":\"{here}/crm/\"}"
+    "{\"message\": \"accepted\",\"job_status_url\":\"{here}/crm/sales/api/job_statuses/9?x=1\", \"other\":\"{here}/crm/sales/\"}"
 }
 
 fn on() -> Value {
@@ -33,7 +33,7 @@ async fn a_jobs_address_leads_to_the_agent_and_arrives() {
         let text = reply.text().await.expect("a body");
         let (link, here) = (format!("{base}/api/job_statuses/9?x=1"), stage.origin.url());
         let expected =
-            format!("{{\"message\": \"accepted\",\"job_status_url\":\"{link}\", \"other\":\"{here}/crm/\"}}");
+            format!("{{\"message\": \"accepted\",\"job_status_url\":\"{link}\", \"other\":\"{here}/crm/sales/\"}}");
         assert_eq!(
             (text.as_str(), length, tag.as_bytes()),
             (&*expected, Some(expected.len() as u64), &b"W/\"v1\""[..])
@@ -44,7 +44,7 @@ async fn a_jobs_address_leads_to_the_agent_and_arrives() {
         let status =
             client.get(&link).header("x-correlation-id", format!("status-{n}")).send().await.expect("an answer");
         assert_eq!(status.status(), 200);
-        assert_eq!(stage.origin.seen().pop().expect("a request").uri, "/crm/api/job_statuses/9?x=1");
+        assert_eq!(stage.origin.seen().pop().expect("a request").uri, "/crm/sales/api/job_statuses/9?x=1");
         let followed = record(&stage.agent, &format!("status-{n}")).await;
         assert_eq!(followed["endpoint"], "/api/job_statuses/{id}");
         let asked = record(&stage.agent, &format!("job-{n}")).await;
@@ -101,7 +101,7 @@ async fn a_large_answer_streams_on() {
     .await;
     let stage = Stage::set(origin, on()).await;
     let base = stage.bases()[0].clone();
-    let begin = format!("{{\"job_status_url\":\"{}/crm/api/job_statuses/1\",\"rest\":\"", stage.origin.url());
+    let begin = format!("{{\"job_status_url\":\"{}/crm/sales/api/job_statuses/1\",\"rest\":\"", stage.origin.url());
     let feeding = tokio::spawn(async move {
         feed.send(Bytes::from(begin)).await.expect("a reader");
         for _ in 0..24 {
