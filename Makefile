@@ -1,4 +1,4 @@
-# Everything a newcomer or CI needs; `make help` lists it. Only Rust (cargo and a C linker) must be there beforehand.
+# Everything a newcomer or CI needs; `make help` lists it. Only Rust and gcc must be there beforehand.
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
