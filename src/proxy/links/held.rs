@@ -114,6 +114,10 @@ impl Ahead {
 
     /// Bytes that are left, as far as known.
     pub fn size_hint(&self) -> SizeHint {
+        // Of what broke off, the head told more than came.
+        if matches!(self.last, Some(Err(_))) {
+            return SizeHint::default();
+        }
         let ahead = self.data.as_ref().map_or(0, |(data, _)| data.len() as u64);
         let stream = self.stream.size_hint();
         let mut hint = SizeHint::new();

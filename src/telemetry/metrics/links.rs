@@ -74,7 +74,7 @@ mod tests {
             links.count(&place, &caps, &Bypass { field: field.into(), why: Why::OtherHost });
         }
         assert_eq!((links.capped, links.family().get_metric().len()), (2, 3));
-        let counts: Vec<f64> = links.family().get_metric().iter().map(|m| m.get_counter().value()).collect();
+        let counts: Vec<f64> = links.family().get_metric().iter().map(|m| m.get_counter().get_value()).collect();
         assert_eq!(counts, [1.0, 2.0, 2.0]);
         links.retain(|_| false);
         assert_eq!(links.family().get_metric().len(), 0);
