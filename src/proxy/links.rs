@@ -114,13 +114,18 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// Where an absolute URL leads, and nothing else.
-    fn place_absolute(&self, text: &str) -> Placed {
-        match Reference::parse(text, self.upstream().tls) {
-            Reference::Absolute(origin, rest) => self.absolute(&origin, rest),
-            Reference::Odd => Placed::left(Why::OtherHost),
-            _ => Placed::default(),
-        }
+    /// Where an absolute URL leads that stands in a body. One to somebody else's host is data like any other.
+    fn place_in_body(&self, text: &str) -> Placed {
+        let Reference::Absolute(origin, rest) = Reference::parse(text, self.upstream().tls) else {
+            return Placed::default();
+        };
+        let placed = self.absolute(&origin, rest);
+        if placed.past == Some(Why::OtherHost) && !self.is_known(&origin) { Placed::default() } else { placed }
+    }
+
+    fn is_known(&self, origin: &Origin) -> bool {
+        let of_vendor = |name| self.upstream().profile.is_vendor_host(name);
+        self.places.origins.iter().flatten().any(|o| o == origin) || origin.name().is_some_and(of_vendor)
     }
 
     fn absolute(&self, origin: &Origin, rest: &str) -> Placed {

@@ -103,7 +103,7 @@ pub async fn rewrite(
     let mut held = held::hold(&mut stream, copies, MAX_HELD).await;
     match held.whole().map(|body| (plan.profile.links(&plan.method, plan.route, body), body)) {
         Ok((Some(links), body)) => {
-            let (new, left) = replace(body, &links, |text| map.place_absolute(text));
+            let (new, left) = replace(body, &links, |text| map.place_in_body(text));
             note(&mut stream, left, BodyLinks::Rewritten);
             if let Some(new) = new {
                 change(&mut parts.headers, new.len());

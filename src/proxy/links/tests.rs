@@ -131,6 +131,20 @@ fn what_has_no_place_is_left_and_told() {
 }
 
 #[test]
+fn in_bodies_only_links_to_the_vendor_are_looked_at() {
+    let world = four();
+    let way = world.way(0, "/fs/x");
+    let place = |text| world.map(&way).place_in_body(text);
+    assert_eq!(place("http://fs.example/y").to.as_deref(), Some("http://vigie:8080/fs/y"));
+    for data in ["/y", "y", "http://cdn.example/y", "http://key@fs.example/y"] {
+        assert!(place(data) == Placed::default(), "{data}");
+    }
+    for past in ["https://acme.myfreshworks.com/y", "http://erp.example:8443/y"] {
+        assert!(place(past) == Placed::left(Why::OtherHost), "{past}");
+    }
+}
+
+#[test]
 fn a_path_without_a_place_names_its_host() {
     let world = four();
     let cases = [
