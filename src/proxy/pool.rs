@@ -15,7 +15,9 @@ use http_body::{Frame, SizeHint};
 use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -32,9 +34,12 @@ const STREAMS_UNTIL_TOLD: usize = 100;
 pub struct Pool {
     config: upstream::Config,
     dialer: connect::Dialer,
-    idle: RefCell<VecDeque<(h1::Connection, Instant)>>,
-    /// A task looks after the idle connections.
+    idle: RefCell<VecDeque<(h1::Connection, Peer, Instant)>>,
+    /// A task looks after the open connections.
     tended: Cell<bool>,
+    /// Where connections may lead, as last looked at, and how often that has changed.
+    places: RefCell<Option<Arc<[IpAddr]>>>,
+    era: Cell<u32>,
     scratch: Rc<h1::Scratch>,
     shared: RefCell<Vec<Rc<Multiplexed>>>,
     /// Streams the upstream allows on one connection, as it told last.
@@ -46,9 +51,17 @@ pub struct Pool {
     retired: Cell<bool>,
 }
 
+/// Whom a connection was made to, and when that was last found to be right.
+#[derive(Clone, Copy)]
+struct Peer {
+    ip: IpAddr,
+    era: u32,
+}
+
 /// An HTTP/2 connection and the exchanges on it.
 struct Multiplexed {
     sender: http2::SendRequest<RequestBody>,
+    peer: IpAddr,
     streams: Cell<usize>,
     allowed: Allowed,
 }
@@ -82,7 +95,7 @@ pub enum Sender {
 
 /// A connection on loan.
 enum Lent {
-    H1(h1::Connection),
+    H1(h1::Connection, Peer),
     H2(http2::SendRequest<RequestBody>, Stream),
 }
 
@@ -107,6 +120,8 @@ impl Pool {
             dialer,
             idle: RefCell::default(),
             tended: Cell::new(false),
+            places: RefCell::default(),
+            era: Cell::new(0),
             scratch,
             shared: RefCell::default(),
             streams: Cell::new(STREAMS_UNTIL_TOLD),
@@ -155,9 +170,9 @@ impl Pool {
             return None;
         }
         loop {
-            let (mut connection, since) = self.idle.borrow_mut().pop_back()?;
+            let (mut connection, peer, since) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() < MAX_IDLE && connection.is_usable() {
-                return Some(Lent::H1(connection));
+                return Some(Lent::H1(connection, peer));
             }
         }
     }
@@ -180,19 +195,20 @@ impl Pool {
         if let Some(told) = self.shared.borrow().last() {
             self.streams.set((told.allowed)());
         }
-        let dialing = self.dialer.dial(&self.config, self.streams.get(), &mut times);
-        let sender = match tokio::time::timeout(self.config.timeouts.connect, dialing).await {
-            Ok(Ok(sender)) => sender,
-            Ok(Err(error)) => return Err((error, times)),
-            Err(_) => return Err((AgentError::ConnectTimeout, times)),
-        };
+        let dialed = self.dialer.dial(&self.config, self.streams.get(), &mut times).await;
+        let connect::Dialed { sender, peer } = dialed.map_err(|error| (error, times))?;
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
-            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch))),
+            Sender::H1(io) => {
+                let peer = Peer { ip: peer, era: self.era.get() };
+                Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch)), peer)
+            }
             Sender::H2(sender, allowed) => {
-                let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
+                let streams = Cell::new(0);
+                let connection = Rc::new(Multiplexed { sender: sender.clone(), peer, streams, allowed });
                 if !self.retired.get() {
                     self.shared.borrow_mut().push(Rc::clone(&connection));
+                    self.look_after();
                 }
                 Lent::H2(sender, Stream::on(connection))
             }
@@ -235,9 +251,11 @@ impl Lease {
         matches!(self.lent, Lent::H2(..))
     }
 
-    /// An answer came by it.
+    /// An answer came by it. Only of a new connection does that say that others can be made.
     pub fn works(&self) {
-        self.pool.dialer.works(&self.pool.config);
+        if self.connect.is_some() {
+            self.pool.dialer.works(&self.pool.config);
+        }
     }
 
     /// True when the connection had served before.
@@ -252,7 +270,7 @@ impl Lease {
     pub async fn send(&mut self, mut request: Request<RequestBody>) -> Result<(Parts, AnswerBody), Failure> {
         let served = self.reused();
         match &mut self.lent {
-            Lent::H1(connection) => {
+            Lent::H1(connection, _) => {
                 announce_trailers(&mut request);
                 connection.start(request, served).map_err(Failure::Unsent)?;
                 let parts = std::future::poll_fn(|cx| connection.poll_head(cx)).await;
@@ -275,19 +293,19 @@ impl Lease {
     /// The next piece of an HTTP/1.1 answer's body.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.lent {
-            Lent::H1(connection) => connection.poll_body(cx),
+            Lent::H1(connection, _) => connection.poll_body(cx),
             Lent::H2(..) => Poll::Ready(None),
         }
     }
 
     /// True once an HTTP/1.1 answer was read to its end.
     pub fn is_end_stream(&self) -> bool {
-        if let Lent::H1(connection) = &self.lent { connection.is_end_stream() } else { true }
+        if let Lent::H1(connection, _) = &self.lent { connection.is_end_stream() } else { true }
     }
 
     /// What is known of the length of an HTTP/1.1 answer's rest.
     pub fn size_hint(&self) -> SizeHint {
-        if let Lent::H1(connection) = &self.lent { connection.size_hint() } else { SizeHint::default() }
+        if let Lent::H1(connection, _) = &self.lent { connection.size_hint() } else { SizeHint::default() }
     }
 
     /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.
@@ -299,11 +317,11 @@ impl Lease {
 
     /// Gives the connection back once the answer was read to its end. One that cannot carry another exchange is closed.
     pub fn release(self) {
-        if let Lent::H1(connection) = self.lent
+        if let Lent::H1(connection, peer) = self.lent
             && connection.is_reusable()
             && !self.pool.retired.get()
         {
-            self.pool.keep(connection);
+            self.pool.keep(connection, peer);
         }
     }
 }
@@ -327,30 +345,63 @@ fn announce_trailers(request: &mut Request<RequestBody>) {
     }
 }
 
-/// How often idle connections are looked at: one that its peer has closed must not be held open from this side.
+/// How often open connections are looked at: one that its peer has closed must not be held open from this side, nor one
+/// to an address that is no longer the upstream's.
 const TEND: Duration = Duration::from_secs(5);
 
 impl Pool {
-    fn keep(self: &Rc<Self>, connection: h1::Connection) {
+    fn keep(self: &Rc<Self>, connection: h1::Connection, mut peer: Peer) {
+        if peer.era != self.era.get() {
+            if !self.leads_to(peer.ip) {
+                return self.dialer.outlet().drained(1);
+            }
+            peer.era = self.era.get();
+        }
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= self.config.max_idle_per_worker {
             idle.pop_front();
         }
-        idle.push_back((connection, Instant::now()));
+        idle.push_back((connection, peer, Instant::now()));
+        drop(idle);
+        self.look_after();
+    }
+
+    fn look_after(self: &Rc<Self>) {
         if !self.tended.replace(true) {
             tokio::task::spawn_local(tend(Rc::downgrade(self)));
         }
     }
+
+    fn leads_to(&self, ip: IpAddr) -> bool {
+        self.places.borrow().as_ref().is_none_or(|places| places.contains(&ip))
+    }
+
+    /// Follows the upstream to other addresses: connections to those it had before carry nothing more.
+    fn follow(&self) {
+        let Some(places) = self.dialer.outlet().current() else { return };
+        if self.places.borrow().as_ref().is_some_and(|known| *known == places) {
+            return;
+        }
+        self.places.replace(Some(places));
+        self.era.set(self.era.get().wrapping_add(1));
+        let (mut idle, mut shared) = (self.idle.borrow_mut(), self.shared.borrow_mut());
+        let before = idle.len() + shared.len();
+        idle.retain(|(_, peer, _)| self.leads_to(peer.ip));
+        shared.retain(|connection| self.leads_to(connection.peer));
+        self.dialer.outlet().drained((before - idle.len() - shared.len()) as u64);
+    }
 }
 
-/// Closes idle connections that are too old or were closed by their peer, until there are none.
+/// Closes idle connections that are too old, were closed by their peer or lead elsewhere, until there are none.
 async fn tend(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(TEND).await;
         let Some(pool) = pool.upgrade() else { return };
-        let mut idle = pool.idle.borrow_mut();
-        idle.retain_mut(|(connection, since)| since.elapsed() < MAX_IDLE && connection.is_usable());
-        if idle.is_empty() {
+        pool.follow();
+        let (mut idle, mut shared) = (pool.idle.borrow_mut(), pool.shared.borrow_mut());
+        idle.retain_mut(|(connection, _, since)| since.elapsed() < MAX_IDLE && connection.is_usable());
+        shared.retain(|connection| !connection.sender.is_closed());
+        if idle.is_empty() && shared.is_empty() {
             pool.tended.set(false);
             return;
         }
