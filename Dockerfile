@@ -21,13 +21,14 @@ ENV CARGO_INCREMENTAL=0 \
     VIGIE_COMMIT=${VIGIE_COMMIT}
 # Dependencies first, in a layer of their own that only a change of the lock file makes anew.
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src bench/history bench/proxy tests/it \
+RUN mkdir -p src/vendors bench/history bench/proxy tests/it \
     && for file in src/main.rs bench/history/main.rs bench/proxy/bare.rs bench/proxy/origin.rs tests/it/main.rs; do echo 'fn main() {}' >"$file"; done \
     && touch src/lib.rs \
     && cargo build --release --locked --bin vigie \
     && rm -rf src target/release/vigie target/release/deps/vigie-* target/release/deps/libvigie-*
 COPY src ./src
-RUN touch src/main.rs src/lib.rs \
+# Files keep the times they were written at: what the first layer was made from is told to be older.
+RUN touch src/main.rs src/lib.rs build.rs \
     && cargo build --release --locked --bin vigie \
     && install -D -m 0755 target/release/vigie /out/vigie \
     && install -d -m 0700 /out/var/lib/vigie

@@ -29,9 +29,8 @@ use http::{HeaderName, Method};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-/// The built-in files. A vendor is one line here and one file.
-const BUILTIN: &[(&str, &str)] =
-    &[("freshsales", include_str!("vendors/freshsales.yaml")), ("generic", include_str!("vendors/generic.yaml"))];
+/// Name and facts of each file in `vendors/`, as JSON and without its examples: a vendor is one file (`build.rs`).
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
 /// Names of the built-in profiles, in the order they are listed to people.
 static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| BUILTIN.iter().map(|(name, _)| *name).collect());
@@ -87,11 +86,12 @@ struct InnerStatus {
 }
 
 impl Profile {
-    /// The built-in profile called `name`. Parses its file: call it when the configuration loads, and keep the result.
+    /// The built-in profile called `name`, without its examples. Reads it: call this when the configuration loads, and
+    /// keep the result.
     pub fn builtin(name: &str) -> Option<Arc<Self>> {
-        let (name, yaml) = BUILTIN.iter().find(|(n, _)| *n == name)?;
-        // A built-in file that does not parse fails the tests.
-        Self::parse(yaml, &format!("vendors/{name}.yaml")).ok().map(Arc::new)
+        let (name, json) = BUILTIN.iter().find(|(n, _)| *n == name)?;
+        // A built-in file that cannot be used fails the tests.
+        compile::built_in(json, &format!("vendors/{name}.yaml")).ok().map(Arc::new)
     }
 
     /// Names of the built-in profiles.

@@ -39,10 +39,23 @@ impl fmt::Display for ProfileError {
 impl std::error::Error for ProfileError {}
 
 pub(super) fn parse(yaml: &str, source: &str) -> Result<Profile, Vec<ProfileError>> {
-    let file: File = serde_saphyr::from_str(yaml).map_err(|e| {
-        vec![ProfileError { source: source.into(), at: String::new(), problem: e.to_string(), hint: String::new() }]
-    })?;
+    compile(serde_saphyr::from_str(yaml).map_err(|e| vec![unread(source, e.to_string())])?, source, true)
+}
+
+/// As [`parse`], of a file that the build made into JSON and took the examples from.
+pub(super) fn built_in(json: &str, source: &str) -> Result<Profile, Vec<ProfileError>> {
+    compile(serde_json::from_str(json).map_err(|e| vec![unread(source, e.to_string())])?, source, false)
+}
+
+fn unread(source: &str, problem: String) -> ProfileError {
+    ProfileError { source: source.into(), at: String::new(), problem, hint: String::new() }
+}
+
+fn compile(file: File, source: &str, proves_itself: bool) -> Result<Profile, Vec<ProfileError>> {
     let mut compiler = Compiler { source, errors: Vec::new(), facts: Vec::new() };
+    if proves_itself && file.examples.is_empty() {
+        compiler.error("examples", "there is none", "a profile proves itself: give at least one request and answer");
+    }
     let profile = compiler.profile(file);
     if compiler.errors.is_empty() { Ok(profile) } else { Err(compiler.errors) }
 }
@@ -100,9 +113,6 @@ impl Compiler<'_> {
 
     /// Checks what needs no building, and gathers the facts' sources.
     fn check_sections(&mut self, file: &File) {
-        if file.examples.is_empty() {
-            self.error("examples", "there is none", "a profile proves itself: give at least one request and answer");
-        }
         for prefix in file.paths.prefixes.iter().chain([&file.paths.base]) {
             if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
                 self.error("paths", format!("`{prefix}`"), "a prefix starts with `/` and does not end with it");
