@@ -13,13 +13,15 @@ const PROBES: u32 = 6;
 pub struct KeepAlive(Option<Duration>);
 
 impl Default for KeepAlive {
-    /// Cloud load balancers and firewalls forget silent connections after 60 s to 350 s.
     fn default() -> Self {
-        Self::after(Duration::from_secs(60))
+        Self::after(Self::IDLE)
     }
 }
 
 impl KeepAlive {
+    /// The silence borne by default: cloud load balancers and firewalls forget connections after 60 s to 350 s.
+    pub const IDLE: Duration = Duration::from_secs(60);
+
     /// Probes after so much silence, in whole seconds; zero for none.
     pub fn after(idle: Duration) -> Self {
         Self((!idle.is_zero()).then_some(idle))

@@ -168,7 +168,21 @@ mod tests {
 
     #[test]
     fn mistakes_are_refused() {
-        for entry in ["", ".", "a b", "10.0.0.0/33", "fd00::/129", "x:0", "x:port", "[::1", "[x]:1", "http://x", "*x", "a..b", "1.2.3.4/8:1"] {
+        for entry in [
+            "",
+            ".",
+            "a b",
+            "10.0.0.0/33",
+            "fd00::/129",
+            "x:0",
+            "x:port",
+            "[::1",
+            "[x]:1",
+            "http://x",
+            "*x",
+            "a..b",
+            "1.2.3.4/8:1",
+        ] {
             assert!(Exception::parse(entry).is_err(), "{entry}");
         }
     }

@@ -37,7 +37,9 @@ pub enum SetupError {
     #[error("egress proxy: {0}")]
     File(#[from] tls::FileError),
     /// Nothing to verify the proxy's certificate against.
-    #[error("no trusted root certificates for the egress proxy: install ca-certificates, or name network.proxy.tls.ca_file")]
+    #[error(
+        "no trusted root certificates for the egress proxy: install ca-certificates, or name network.proxy.tls.ca_file"
+    )]
     NoRoots,
 }
 
@@ -121,7 +123,10 @@ impl Outlet {
         };
         let fail = |kind, detail| {
             let unreached = Unreached { kind, detail };
-            self.via.as_ref().map_or_else(|| unreached, |via| via.named(unreached))
+            match &self.via {
+                Some(via) => via.named(unreached),
+                None => unreached,
+            }
         };
         let started = Instant::now();
         let resolved = tokio::time::timeout_at(deadline.into(), self.name.addresses()).await;
@@ -129,7 +134,7 @@ impl Outlet {
         let addresses = match resolved {
             Ok(Ok(addresses)) => order(&addresses, *self.proven.lock(), self.port),
             Ok(Err(unresolved)) => return Err(fail(kinds[0], unresolved.to_string())),
-            Err(_) => return Err(fail(kinds[2], "the name does not resolve in time".to_owned())),
+            Err(_) => return Err(fail(kinds[0], "the name does not resolve in time".to_owned())),
         };
         let (started, mut tried) = (Instant::now(), Tried::default());
         let racing = eyeballs::connect(&addresses, self.network.keep_alive, &mut tried);

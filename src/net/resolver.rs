@@ -64,6 +64,11 @@ impl Resolver {
         &self.0.counters
     }
 
+    /// Where names are kept current.
+    pub fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
     async fn resolve(&self, host: &str) -> Result<Answer, Trouble> {
         let resolved = match &self.0.source {
             Source::Dns(servers) => dns::addresses(host, servers).await,
@@ -72,7 +77,7 @@ impl Resolver {
         self.0.counters.resolved(match &resolved {
             Ok(_) => DnsResult::Found,
             Err(Trouble::Nothing(_)) => DnsResult::None,
-            Err(Trouble::Failed(_)) => DnsResult::Failed,
+            Err(Trouble::Failed(_) | Trouble::Unheard(_)) => DnsResult::Failed,
         });
         resolved
     }

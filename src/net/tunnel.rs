@@ -22,7 +22,12 @@ const MAX_INTERIM: usize = 4;
 ///
 /// # Errors
 /// Why there is no tunnel; the connection is of no use then.
-pub async fn open<S>(stream: &mut S, target: &str, authorization: Option<&Secret>, silent: bool) -> Result<(), Unreached>
+pub async fn open<S>(
+    stream: &mut S,
+    target: &str,
+    authorization: Option<&Secret>,
+    silent: bool,
+) -> Result<(), Unreached>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -35,9 +40,13 @@ where
     for _ in 0..=MAX_INTERIM {
         match status(&head(stream).await?)? {
             100..=199 => {}
-            200..=299 if silent && has_more(stream) => return Err(odd("sent bytes into the tunnel before they were asked for")),
+            200..=299 if silent && has_more(stream) => {
+                return Err(odd("sent bytes into the tunnel before they were asked for"));
+            }
             200..=299 => return Ok(()),
-            407 if authorization.is_some() => return Err(refused(AgentError::ProxyAuth, 407, "the credentials are refused")),
+            407 if authorization.is_some() => {
+                return Err(refused(AgentError::ProxyAuth, 407, "the credentials are refused"));
+            }
             407 => return Err(refused(AgentError::ProxyAuth, 407, "it wants credentials")),
             // It was willing, but could not get there.
             code @ 500..=599 => return Err(refused(AgentError::ProxyUpstream, code, "it did not reach the target")),

@@ -165,7 +165,9 @@ impl Dialer {
         };
         let was = usize::from(number).checked_sub(1).and_then(|at| AgentError::ALL.get(at));
         match was {
-            Some(kind) if kind.is_tls() => tracing::info!(upstream = %upstream.name, "TLS with the upstream works again"),
+            Some(kind) if kind.is_tls() => {
+                tracing::info!(upstream = %upstream.name, "TLS with the upstream works again")
+            }
             Some(_) => tracing::info!(upstream = %upstream.name, "the upstream can be reached again"),
             None => {}
         }

@@ -2,6 +2,8 @@
 //! HTTP/2 ones are shared, and another is opened when the peer allows no more streams: waiting for one would look like the
 //! vendor's time.
 
+mod tend;
+
 use super::body::{AnswerBody, RequestBody};
 use super::h1::{self, Broken};
 use super::{connect, retry};
@@ -16,7 +18,7 @@ use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -61,7 +63,7 @@ struct Peer {
 /// An HTTP/2 connection and the exchanges on it.
 struct Multiplexed {
     sender: http2::SendRequest<RequestBody>,
-    peer: IpAddr,
+    peer: Peer,
     streams: Cell<usize>,
     allowed: Allowed,
 }
@@ -95,13 +97,14 @@ pub enum Sender {
 
 /// A connection on loan.
 enum Lent {
-    H1(h1::Connection, Peer),
+    H1(h1::Connection),
     H2(http2::SendRequest<RequestBody>, Stream),
 }
 
 /// A connection for one exchange. Dropping it unreleased closes an HTTP/1.1 connection.
 pub struct Lease {
     lent: Lent,
+    peer: Peer,
     pool: Rc<Pool>,
     /// Set when it was opened for this exchange.
     pub connect: Option<ConnectTimes>,
@@ -133,8 +136,8 @@ impl Pool {
 
     /// A connection that was open already, or a new one; `fresh` uses no idle one again (after a stale one failed).
     pub async fn lease(self: &Rc<Self>, fresh: bool) -> Result<Lease, (AgentError, ConnectTimes)> {
-        if let Some(lent) = self.reuse(fresh) {
-            return Ok(self.lend(lent, None));
+        if let Some((lent, peer)) = self.reuse(fresh) {
+            return Ok(self.lend(lent, peer, None));
         }
         // Boxed: dialing holds a TLS handshake, tens of kilobytes that would otherwise be part of, and be moved with, the
         // future of every exchange.
@@ -148,8 +151,8 @@ impl Pool {
         // Waiting for a turn is part of the connect time-out: before an upstream that is deaf, everybody's ends at once.
         let turn = tokio::time::timeout(self.config.timeouts.connect, self.dialing.lock()).await;
         let turn = turn.map_err(|_| (AgentError::ConnectTimeout, ConnectTimes::default()))?;
-        if let Some(lent) = self.reuse(fresh) {
-            return Ok(self.lend(lent, None));
+        if let Some((lent, peer)) = self.reuse(fresh) {
+            return Ok(self.lend(lent, peer, None));
         }
         if self.speaks_h2.get() == Some(false) {
             // It was just found out that connections are not shared, so all may be made at once.
@@ -158,13 +161,14 @@ impl Pool {
         self.dial().await
     }
 
-    fn lend(self: &Rc<Self>, lent: Lent, connect: Option<ConnectTimes>) -> Lease {
-        Lease { lent, pool: Rc::clone(self), connect }
+    fn lend(self: &Rc<Self>, lent: Lent, peer: Peer, connect: Option<ConnectTimes>) -> Lease {
+        Lease { lent, peer, pool: Rc::clone(self), connect }
     }
 
-    fn reuse(&self, fresh: bool) -> Option<Lent> {
+    fn reuse(&self, fresh: bool) -> Option<(Lent, Peer)> {
         if let Some(connection) = self.multiplexed() {
-            return Some(Lent::H2(connection.sender.clone(), Stream::on(connection)));
+            let peer = connection.peer;
+            return Some((Lent::H2(connection.sender.clone(), Stream::on(connection)), peer));
         }
         if fresh {
             return None;
@@ -172,7 +176,7 @@ impl Pool {
         loop {
             let (mut connection, peer, since) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() < MAX_IDLE && connection.is_usable() {
-                return Some(Lent::H1(connection, peer));
+                return Some((Lent::H1(connection), peer));
             }
         }
     }
@@ -197,12 +201,10 @@ impl Pool {
         }
         let dialed = self.dialer.dial(&self.config, self.streams.get(), &mut times).await;
         let connect::Dialed { sender, peer } = dialed.map_err(|error| (error, times))?;
+        let peer = Peer { ip: peer, era: self.era.get() };
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
-            Sender::H1(io) => {
-                let peer = Peer { ip: peer, era: self.era.get() };
-                Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch)), peer)
-            }
+            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch))),
             Sender::H2(sender, allowed) => {
                 let streams = Cell::new(0);
                 let connection = Rc::new(Multiplexed { sender: sender.clone(), peer, streams, allowed });
@@ -213,7 +215,7 @@ impl Pool {
                 Lent::H2(sender, Stream::on(connection))
             }
         };
-        Ok(self.lend(lent, Some(times)))
+        Ok(self.lend(lent, peer, Some(times)))
     }
 
     /// What a failure that came after the connection was made is to be called.
@@ -270,7 +272,7 @@ impl Lease {
     pub async fn send(&mut self, mut request: Request<RequestBody>) -> Result<(Parts, AnswerBody), Failure> {
         let served = self.reused();
         match &mut self.lent {
-            Lent::H1(connection, _) => {
+            Lent::H1(connection) => {
                 announce_trailers(&mut request);
                 connection.start(request, served).map_err(Failure::Unsent)?;
                 let parts = std::future::poll_fn(|cx| connection.poll_head(cx)).await;
@@ -293,19 +295,19 @@ impl Lease {
     /// The next piece of an HTTP/1.1 answer's body.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.lent {
-            Lent::H1(connection, _) => connection.poll_body(cx),
+            Lent::H1(connection) => connection.poll_body(cx),
             Lent::H2(..) => Poll::Ready(None),
         }
     }
 
     /// True once an HTTP/1.1 answer was read to its end.
     pub fn is_end_stream(&self) -> bool {
-        if let Lent::H1(connection, _) = &self.lent { connection.is_end_stream() } else { true }
+        if let Lent::H1(connection) = &self.lent { connection.is_end_stream() } else { true }
     }
 
     /// What is known of the length of an HTTP/1.1 answer's rest.
     pub fn size_hint(&self) -> SizeHint {
-        if let Lent::H1(connection, _) = &self.lent { connection.size_hint() } else { SizeHint::default() }
+        if let Lent::H1(connection) = &self.lent { connection.size_hint() } else { SizeHint::default() }
     }
 
     /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.
@@ -317,11 +319,11 @@ impl Lease {
 
     /// Gives the connection back once the answer was read to its end. One that cannot carry another exchange is closed.
     pub fn release(self) {
-        if let Lent::H1(connection, peer) = self.lent
+        if let Lent::H1(connection) = self.lent
             && connection.is_reusable()
             && !self.pool.retired.get()
         {
-            self.pool.keep(connection, peer);
+            self.pool.keep(connection, self.peer);
         }
     }
 }
@@ -342,69 +344,6 @@ pub enum Failure {
 fn announce_trailers(request: &mut Request<RequestBody>) {
     if request.headers().contains_key(TE) {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("TE"));
-    }
-}
-
-/// How often open connections are looked at: one that its peer has closed must not be held open from this side, nor one
-/// to an address that is no longer the upstream's.
-const TEND: Duration = Duration::from_secs(5);
-
-impl Pool {
-    fn keep(self: &Rc<Self>, connection: h1::Connection, mut peer: Peer) {
-        if peer.era != self.era.get() {
-            if !self.leads_to(peer.ip) {
-                return self.dialer.outlet().drained(1);
-            }
-            peer.era = self.era.get();
-        }
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() >= self.config.max_idle_per_worker {
-            idle.pop_front();
-        }
-        idle.push_back((connection, peer, Instant::now()));
-        drop(idle);
-        self.look_after();
-    }
-
-    fn look_after(self: &Rc<Self>) {
-        if !self.tended.replace(true) {
-            tokio::task::spawn_local(tend(Rc::downgrade(self)));
-        }
-    }
-
-    fn leads_to(&self, ip: IpAddr) -> bool {
-        self.places.borrow().as_ref().is_none_or(|places| places.contains(&ip))
-    }
-
-    /// Follows the upstream to other addresses: connections to those it had before carry nothing more.
-    fn follow(&self) {
-        let Some(places) = self.dialer.outlet().current() else { return };
-        if self.places.borrow().as_ref().is_some_and(|known| *known == places) {
-            return;
-        }
-        self.places.replace(Some(places));
-        self.era.set(self.era.get().wrapping_add(1));
-        let (mut idle, mut shared) = (self.idle.borrow_mut(), self.shared.borrow_mut());
-        let before = idle.len() + shared.len();
-        idle.retain(|(_, peer, _)| self.leads_to(peer.ip));
-        shared.retain(|connection| self.leads_to(connection.peer));
-        self.dialer.outlet().drained((before - idle.len() - shared.len()) as u64);
-    }
-}
-
-/// Closes idle connections that are too old, were closed by their peer or lead elsewhere, until there are none.
-async fn tend(pool: Weak<Pool>) {
-    loop {
-        tokio::time::sleep(TEND).await;
-        let Some(pool) = pool.upgrade() else { return };
-        pool.follow();
-        let (mut idle, mut shared) = (pool.idle.borrow_mut(), pool.shared.borrow_mut());
-        idle.retain_mut(|(connection, _, since)| since.elapsed() < MAX_IDLE && connection.is_usable());
-        shared.retain(|connection| !connection.sender.is_closed());
-        if idle.is_empty() && shared.is_empty() {
-            pool.tended.set(false);
-            return;
-        }
     }
 }
 

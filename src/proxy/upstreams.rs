@@ -33,7 +33,11 @@ impl Upstream {
     pub fn is_called_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
         let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect);
-        a.name == b.name && a.host == b.host && a.egress == b.egress && address(a) == address(b) && self.trust == other.trust
+        a.name == b.name
+            && a.host == b.host
+            && a.egress == b.egress
+            && address(a) == address(b)
+            && self.trust == other.trust
     }
 
     /// The vendor's profile.

@@ -6,6 +6,7 @@
 
 mod agent;
 mod collector;
+mod dns;
 mod family;
 mod histogram;
 mod labels;
@@ -28,6 +29,7 @@ pub use worker::WorkerMetrics;
 
 use crate::clock::Clock;
 use crate::exchange::{Outcome, Place};
+use crate::net;
 use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
 use parking_lot::{Mutex, RwLock};
@@ -70,6 +72,7 @@ struct State {
     workers: Vec<Arc<WorkerMetrics>>,
     recorder: RecorderMetrics,
     agent: AgentMetrics,
+    dns: Arc<net::Counters>,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -163,6 +166,11 @@ impl Metrics {
         &self.state.agent
     }
 
+    /// Counters of name resolution.
+    pub fn dns(&self) -> &Arc<net::Counters> {
+        &self.state.dns
+    }
+
     /// Counts an exchange whose outcome is known. For the recorder: it takes a lock that a scrape also takes.
     pub fn request(&self, place: &Place, method: &str, status_code: u16, outcome: Outcome) {
         self.state.requests.lock().count(place, &self.state.labels, method, status_code, outcome);
@@ -213,6 +221,7 @@ impl State {
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
+            dns: Arc::default(),
         }
     }
 }

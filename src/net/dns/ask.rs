@@ -37,6 +37,8 @@ pub enum Trouble {
     Nothing(Duration),
     /// No server could tell: why, of the last one.
     Failed(String),
+    /// No server said anything.
+    Unheard(String),
 }
 
 /// Where the machine keeps what it knows.
@@ -49,11 +51,20 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// # Errors
 /// [`Trouble`].
 pub async fn addresses(host: &str, servers: &[SocketAddr]) -> Result<Answer, Trouble> {
+    if is_invalid(host) {
+        return Err(Trouble::Nothing(NOTHING_TTL));
+    }
     let known = hosts::addresses(Path::new(HOSTS), host);
     if !known.is_empty() {
         return Ok(Answer { addresses: known, ttl: HOSTS_TTL });
     }
     by_dns(host, &Settings::read(Path::new(RESOLV_CONF), servers)).await
+}
+
+/// True for a name that never exists (RFC 6761 section 6.4): no server need be asked.
+fn is_invalid(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.rsplit('.').next().is_some_and(|top| top.eq_ignore_ascii_case("invalid"))
 }
 
 /// Asks for every name that `host` may mean, until one has addresses. One of which nothing can be learned is passed over,
@@ -65,6 +76,8 @@ async fn by_dns(host: &str, settings: &Settings) -> Result<Answer, Trouble> {
         match both(&wire, settings).await {
             Ok(answer) => return Ok(answer),
             Err(failed @ Trouble::Failed(_)) => trouble = failed,
+            // Those who do not answer will not for another name either, and each takes its time.
+            Err(unheard @ Trouble::Unheard(_)) => return Err(unheard),
             Err(Trouble::Nothing(ttl)) => {
                 if let Trouble::Nothing(least) = &mut trouble {
                     *least = ttl.min(*least);
@@ -102,15 +115,18 @@ fn join(six: Found, four: Found) -> Result<Answer, Trouble> {
         }
         (Ok((addresses, ttl)), Err(_)) | (Err(_), Ok((addresses, ttl))) => Ok(Answer { addresses, ttl }),
         (Err(Trouble::Nothing(a)), Err(Trouble::Nothing(b))) => Err(Trouble::Nothing(a.min(b))),
-        (Err(failed @ Trouble::Failed(_)), Err(_)) | (Err(_), Err(failed)) => Err(failed),
+        // What was said counts before what was not.
+        (Err(failed @ Trouble::Failed(_)), Err(_)) | (Err(_), Err(failed @ Trouble::Failed(_))) => Err(failed),
+        (Err(unheard @ Trouble::Unheard(_)), Err(_)) | (Err(_), Err(unheard)) => Err(unheard),
     }
 }
 
 async fn one(name: &[u8], family: Family, settings: &Settings) -> Found {
-    let mut last = String::from("there is no server to ask");
+    let (mut last, mut heard) = (String::from("there is no server to ask"), false);
     for _ in 0..settings.attempts {
         for server in &settings.servers {
             let reply = tokio::time::timeout(settings.timeout, query(*server, name, family)).await;
+            heard |= matches!(reply, Ok(Ok(_)));
             last = match reply {
                 Ok(Ok(Reply::Found(addresses, ttl))) => return Ok((addresses, Duration::from_secs(ttl.into()))),
                 Ok(Ok(Reply::Nothing(_, ttl))) => {
@@ -123,7 +139,7 @@ async fn one(name: &[u8], family: Family, settings: &Settings) -> Found {
             };
         }
     }
-    Err(Trouble::Failed(last))
+    Err(if heard { Trouble::Failed(last) } else { Trouble::Unheard(last) })
 }
 
 fn code_word(code: u8) -> String {
@@ -153,13 +169,8 @@ fn random_id() -> io::Result<u16> {
     Ok(u16::from_ne_bytes(bytes))
 }
 
-async fn by_datagram(
-    server: SocketAddr,
-    question: &[u8],
-    read: impl Fn(&[u8]) -> Option<Reply>,
-) -> io::Result<Reply> {
-    let any: IpAddr =
-        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+async fn by_datagram(server: SocketAddr, question: &[u8], read: impl Fn(&[u8]) -> Option<Reply>) -> io::Result<Reply> {
+    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;
     // Connected: the system passes on only what this server sends, and tells when nobody listens there.
     socket.connect(server).await?;

@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn odd_files_are_borne() {
-        let settings = Settings::parse("# x\nnameserver nonsense\nnameserver fe80::1%eth0\noptions ndots:x\nsearch .\n");
+        let settings =
+            Settings::parse("# x\nnameserver nonsense\nnameserver fe80::1%eth0\noptions ndots:x\nsearch .\n");
         let one = Settings { servers: vec!["127.0.0.1:53".parse().expect("an address")], ..Settings::default() };
         assert_eq!(settings, one);
         assert_eq!(settings.candidates("crm.example"), ["crm.example"]);

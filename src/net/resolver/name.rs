@@ -79,7 +79,13 @@ impl Name {
     pub(super) fn new(host: &str, resolver: Resolver) -> Arc<Self> {
         let fixed = host.parse().ok().map(|ip: IpAddr| Known { addresses: [ip].into(), until: None });
         let state = watch::Sender::new(State { known: fixed, trouble: None });
-        Arc::new(Self { host: host.to_owned(), resolver, state, asked: AtomicBool::new(false), tended: Mutex::default() })
+        Arc::new(Self {
+            host: host.to_owned(),
+            resolver,
+            state,
+            asked: AtomicBool::new(false),
+            tended: Mutex::default(),
+        })
     }
 
     /// Its addresses; waits only when none are known that may be used. Bound the wait.
@@ -173,8 +179,10 @@ impl Name {
         let before = state.trouble.take();
         let pause = before.as_ref().map_or(RETRY, |failing| (failing.pause * 2).min(MAX_RETRY));
         let (reason, pause, gone) = match trouble {
-            Trouble::Nothing(ttl) => ("there is no such name, or it has no address".into(), ttl.clamp(RETRY, MAX_RETRY), true),
-            Trouble::Failed(reason) => (reason, pause, false),
+            Trouble::Nothing(ttl) => {
+                ("there is no such name, or it has no address".into(), ttl.clamp(RETRY, MAX_RETRY), true)
+            }
+            Trouble::Failed(reason) | Trouble::Unheard(reason) => (reason, pause, false),
         };
         if gone {
             state.known = None;

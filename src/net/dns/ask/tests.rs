@@ -64,13 +64,14 @@ async fn forged_answers_are_passed_over() {
     })
     .await;
     let failed = by_dns("crm.example", &settings(vec![forging])).await;
-    assert_eq!(failed, Err(Trouble::Failed(format!("{forging} does not answer"))));
+    assert_eq!(failed, Err(Trouble::Unheard(format!("{forging} does not answer"))));
 }
 
 #[tokio::test]
 async fn what_does_not_exist_is_no_failure() {
     let empty = server(|q| Some(reply(q, 0x8183, None))).await;
     assert_eq!(by_dns("crm.example", &settings(vec![empty])).await, Err(Trouble::Nothing(NOTHING_TTL)));
+    assert_eq!(addresses("crm.invalid", &[empty]).await, Err(Trouble::Nothing(NOTHING_TTL)));
     assert_eq!(by_dns("crm..example", &settings(vec![empty])).await, Err(Trouble::Nothing(NOTHING_TTL)));
 }
 

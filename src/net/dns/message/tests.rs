@@ -8,7 +8,13 @@ fn name(text: &str) -> Vec<u8> {
 }
 
 /// An answer to `asked`, whose records are (owner, type, time to live, data).
-fn message(asked: &str, family: Family, flags: u16, answers: &[(&[u8], u16, u32, Vec<u8>)], more: &[(&[u8], u16, u32, Vec<u8>)]) -> Vec<u8> {
+fn message(
+    asked: &str,
+    family: Family,
+    flags: u16,
+    answers: &[(&[u8], u16, u32, Vec<u8>)],
+    more: &[(&[u8], u16, u32, Vec<u8>)],
+) -> Vec<u8> {
     let mut bytes = question(ID, &name(asked), family);
     bytes[2..4].copy_from_slice(&flags.to_be_bytes());
     bytes[7] = answers.len() as u8;
