@@ -30,5 +30,7 @@ mod proxy;
 mod quota;
 mod reload;
 mod sandbox;
+#[cfg(feature = "peers")]
+mod soak;
 mod support;
 mod tidy;
