@@ -14,7 +14,7 @@ pub fn check(checker: &mut Checker<'_>, env: &Env) {
         checker.range(path, span, least..=most, words);
     }
     if network.dns.resolver == Resolver::System && !network.dns.servers.is_empty() {
-        checker.error("network/dns/servers", "asked by resolver: dns only; remove them, or the resolver");
+        checker.error("network/dns/servers", "are asked by resolver: dns alone; remove them, or resolver: system");
     }
     proxies(checker, env);
     credentials(checker);

@@ -1,3 +1,5 @@
+mod proxied;
+
 use super::spans::tests::{exchange, peers};
 use super::*;
 use crate::clock::Clock;
