@@ -132,7 +132,10 @@ impl Dialer {
         times: &mut ConnectTimes,
     ) -> Result<TlsStream<S>, AgentError> {
         let started = Instant::now();
-        let name = ServerName::try_from(upstream.host.clone()).map_err(|_| AgentError::Tls)?;
+        let name = ServerName::try_from(upstream.host.clone()).map_err(|error| {
+            self.tell(upstream, AgentError::Tls, &error);
+            AgentError::Tls
+        })?;
         let stream = connector.connect(name, stream).await;
         times.tls_us = clamp(started);
         stream.map_err(|error| {

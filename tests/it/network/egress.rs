@@ -19,7 +19,9 @@ fn url(origin: &Origin, scheme: &str) -> String {
 
 fn trusting(origin: &Origin, network: Value) -> Value {
     let tls = json!({ "ca_file": origin.ca_file() });
-    json!({ "network": network, "upstreams": { "freshsales": { "tls": tls, "allow_plaintext": true } } })
+    let upstreams = json!({ "freshsales": { "tls": tls, "allow_plaintext": true } });
+    // One worker, so that there is one pool of connections.
+    json!({ "network": network, "upstreams": upstreams, "proxy": { "workers": 1 } })
 }
 
 async fn call(agent: &TestAgent, id: &str) -> reqwest::Response {

@@ -2,6 +2,7 @@
 
 use super::support::{Does, ForwardProxy};
 use crate::proxy::support::{assert_fields, metric, record};
+use crate::support::tls::{Authority, Validity};
 use crate::support::{TestAgent, client, free_port};
 use serde_json::{Value, json};
 
@@ -69,11 +70,13 @@ async fn what_a_proxy_answers_is_told_apart() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_reached_is_told_apart() {
-    let plain = ForwardProxy::start(|_| Does::Hangs).await;
+    // From an authority that nobody named.
+    let stranger = Authority::new().issue("proxy", &["127.0.0.1"], Validity::Now, 9);
+    let untrusted = ForwardProxy::secured(&stranger, |_| Does::Hangs).await;
     let cases = [
         (format!("http://127.0.0.1:{}", free_port()), "proxy_connect"),
         ("http://proxy.invalid:3128".to_owned(), "proxy_dns"),
-        (plain.url("https"), "proxy_tls"),
+        (untrusted.url("https"), "proxy_tls"),
     ];
     for (url, kind) in cases {
         let upstream = json!({ "vendor": "generic", "url": "https://crm.example", "path_prefix": "/crm" });

@@ -1,5 +1,6 @@
 //! A real forward proxy (tinyproxy) before a real nginx, and a real name server (dnslib's).
 
+use super::support::ForwardProxy;
 use crate::support::tls::{Authority, Validity};
 use crate::support::{DEADLINE, Origin, Process, TestAgent, client, eventually, free_port, peers, tree};
 use serde_json::{Value, json};
@@ -7,8 +8,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use tokio::net::TcpListener;
 
-/// 127.0.0.1 as the C library of the proxy understands it, while here it is a name: what is on this machine by its very
-/// name is never asked of a proxy.
+/// The CRM's name. Nobody resolves it: tinyproxy asks another proxy for it, as those of companies' branches do.
+const CRM: &str = "crm.example";
+
+/// 127.0.0.1 as the C library understands it, while here it is a name: what is on this machine by its very name is never
+/// asked of a proxy.
 const ELSEWHERE: &str = "0x7f000001";
 
 fn here(port: u16) -> SocketAddr {
@@ -16,7 +20,7 @@ fn here(port: u16) -> SocketAddr {
 }
 
 async fn nginx(home: &Path, authority: &Authority, port: u16) -> Process {
-    let pair = authority.issue("crm", &[ELSEWHERE], Validity::Now, 3);
+    let pair = authority.issue("crm", &[CRM], Validity::Now, 3);
     let (dir, certificate, key) = (home.display(), pair.certificate_file.display(), pair.key_file.display());
     let config = format!(
         "daemon off; master_process off; pid {dir}/pid; error_log stderr;\nevents {{}}\nhttp {{ access_log off;\n\
@@ -32,11 +36,11 @@ async fn nginx(home: &Path, authority: &Authority, port: u16) -> Process {
     nginx
 }
 
-async fn tinyproxy(home: &Path, port: u16, allowed: [u16; 2]) -> Process {
+async fn tinyproxy(home: &Path, port: u16, allowed: [u16; 2], parent: &str) -> Process {
     let [first, second] = allowed;
     let config = format!(
         "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nBasicAuth vigie s3cret\n\
-         ConnectPort {first}\nConnectPort {second}\n"
+         ConnectPort {first}\nConnectPort {second}\nUpstream http {parent} \"{CRM}\"\n"
     );
     let file = home.join("tinyproxy.conf");
     std::fs::write(&file, config).expect("a file");
@@ -46,8 +50,8 @@ async fn tinyproxy(home: &Path, port: u16, allowed: [u16; 2]) -> Process {
     proxy
 }
 
-fn upstream(authority: &Authority, path: &str, port: u16) -> Value {
-    let url = format!("https://{ELSEWHERE}:{port}");
+fn upstream(authority: &Authority, path: &str, host: &str, port: u16) -> Value {
+    let url = format!("https://{host}:{port}");
     json!({ "vendor": "generic", "url": url, "path_prefix": path, "tls": { "ca_file": authority.file() } })
 }
 
@@ -63,12 +67,14 @@ async fn a_real_proxy_is_passed_and_its_refusals_are_told_apart() {
     let (authority, home) = (Authority::new(), tempfile::tempdir().expect("a directory"));
     let (there, nobody, denied, port) = (free_port(), free_port(), free_port(), free_port());
     let _nginx = nginx(home.path(), &authority, there).await;
-    let _proxy = tinyproxy(home.path(), port, [there, nobody]).await;
+    let parent = ForwardProxy::to(here(there)).await;
+    let parent_address = parent.url("http").replace("http://", "");
+    let _proxy = tinyproxy(home.path(), port, [there, nobody], &parent_address).await;
     let proxy = |password: &str| json!({ "proxy": { "https": format!("http://127.0.0.1:{port}"), "username": "vigie", "password": password } });
     let upstreams = json!({
-        "good": upstream(&authority, "/good", there),
-        "nobody": upstream(&authority, "/nobody", nobody),
-        "denied": upstream(&authority, "/denied", denied),
+        "good": upstream(&authority, "/good", CRM, there),
+        "nobody": upstream(&authority, "/nobody", ELSEWHERE, nobody),
+        "denied": upstream(&authority, "/denied", ELSEWHERE, denied),
     });
     let agent =
         TestAgent::start("https://127.0.0.1:1", json!({ "upstreams": upstreams, "network": proxy("s3cret") })).await;
