@@ -20,7 +20,7 @@ pub const FORMATS: [&str; 11] = [
     "vigie-size",
     "vigie-address",
     "vigie-url",
-    "vigie-no-proxy",
+    "vigie-exception",
     "vigie-path-prefix",
     "vigie-fingerprint",
     "vigie-token",
@@ -42,7 +42,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "vigie-size" => size(text).map(drop),
         "vigie-address" => address(text).map(drop),
         "vigie-url" => url(text).map(drop),
-        "vigie-no-proxy" => net::Exception::parse(text).map(drop),
+        "vigie-exception" => net::Exception::parse(text).map(drop),
         "vigie-path-prefix" => path_prefix(text),
         "vigie-fingerprint" => fingerprint(text).map(drop),
         "vigie-token" => token(text),
@@ -232,7 +232,7 @@ text_type!(
 );
 text_type!(
     /// What is called directly although there is a proxy.
-    Exception(net::Exception), "vigie-no-proxy", net::Exception::parse, |e| e.to_string()
+    Exception(net::Exception), "vigie-exception", net::Exception::parse, |e| e.to_string()
 );
 text_type!(
     /// Data-path threads; `None` for as many as there are cores.
