@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, KeySource};
 use crate::exchange::redact::{MaskKey, Masker};
 use crate::history::{self, History};
+use crate::net::Network;
 use crate::proxy::StartError;
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers, InForce, Knowledge, Outputs, Recorder, Settings};
@@ -93,7 +94,8 @@ impl App {
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
         let runtime = tokio::runtime::Handle::current();
-        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
+        let network = Network::new(&config.network, Arc::clone(metrics.dns()), runtime);
+        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), &network)?;
 
         let settings = InForce::new(recorder_settings(&config)?);
         let outputs = Outputs {
@@ -106,7 +108,7 @@ impl App {
         };
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
-        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker);
+        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker, network);
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
@@ -234,11 +236,13 @@ fn surroundings(
     recorder: &recorder::Handle,
     clock: &Clock,
     masker: &Masker,
+    network: Network,
 ) -> proxy::Surroundings {
     proxy::Surroundings {
         metrics: Arc::clone(metrics),
         recorder: recorder.clone(),
         clock: clock.clone(),
+        network,
         fingerprint_key: masker.derive_key("caller fingerprints"),
         max_routes: config.telemetry.caps.routes,
     }

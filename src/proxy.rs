@@ -40,6 +40,7 @@ pub use framing::Limits as MessageLimits;
 pub use limits::{Limits, Pace};
 
 use crate::clock::Clock;
+use crate::net::Network;
 use crate::recorder;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
@@ -179,6 +180,8 @@ pub struct Surroundings {
     pub recorder: recorder::Handle,
     /// Time.
     pub clock: Clock,
+    /// Ways out.
+    pub network: Network,
     /// Keys the credential fingerprints.
     pub fingerprint_key: [u8; 32],
     /// Routes an upstream may have; the rest is `other`.
@@ -209,17 +212,20 @@ fn make_ready(
         let tls = tls.map_err(connect::TlsSetupError::from)?;
         entrances[*slot] = Some(worker::Entrance { tls, prior_knowledge: listener.prior_knowledge });
     }
+    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), &surroundings.network));
+    let ready = ready.collect::<Result<_, _>>()?;
     Ok(worker::Shared {
         entrances,
         router,
         max_streams: config.max_streams,
         grace: config.drain,
-        upstreams: upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?,
+        upstreams: ready,
         places: places::Places::new(surroundings.max_routes),
         links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),
+        keep_alive: surroundings.network.keep_alive,
         trace_ratio: config.trace_ratio,
         afterlife: config.afterlife,
         capture_request: config.capture_request_bytes,

@@ -3,6 +3,7 @@
 //! Runs on what the schema left standing, so that all errors come at once; where something was taken out, a check that
 //! would need it stays silent instead of guessing.
 
+use super::env::Env;
 use super::raw::{File, ListenerTls, Proxy, Upstream};
 use super::report::{Report, suggestion};
 use super::scalar::{Address, Link, Span};
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 mod admin;
 mod integrations;
+mod network;
 mod secrets;
 mod tls;
 
@@ -81,7 +83,7 @@ impl Proxy {
 }
 
 /// Reports everything that is wrong or doubtful in `file`, which was read from `root`.
-pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut Report) {
+pub fn check(file: &File, root: &Node, schema: &serde_json::Value, env: &Env, report: &mut Report) {
     let mut checker = Checker { file, root, report };
     checker.listeners();
     checker.references();
@@ -92,6 +94,7 @@ pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut 
     checker.prefixes();
     integrations::check(&mut checker);
     checker.bounds();
+    network::check(&mut checker, env);
     checker.sinks();
     secrets::check(&mut checker, schema);
 }

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod limits;
+mod network;
 mod sections;
 mod tls;
 pub use limits::Limits;
+pub use network::{Network, Resolver};
 pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 pub use tls::{ClientAuth, ListenerTls, Tls};
@@ -33,6 +35,8 @@ pub struct File {
     /// The callers, by name, and how each is recognised. A call is attributed by listener, token, credential, path prefix or header, in this order; else it is `unknown`.
     #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_INTEGRATIONS))]
     pub integrations: BTreeMap<String, Integration>,
+    /// Ways out of the machine: egress proxy, names, silent connections.
+    pub network: Network,
     /// How values are turned into tokens.
     #[schemars(extend("x-vigie-restart" = true))]
     pub masking: Masking,
@@ -68,6 +72,7 @@ impl Default for File {
             proxy: Proxy::default(),
             upstreams: BTreeMap::new(),
             integrations: BTreeMap::new(),
+            network: Network::default(),
             masking: Masking::default(),
             recorder: Recorder::default(),
             log: Log::default(),
@@ -250,7 +255,7 @@ pub enum Http {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together, 10ms to 1h.
+    /// Name resolution, TCP, the egress proxy and TLS together, 10ms to 1h.
     pub connect: Span,
     /// Request sent to answer head, 10ms to 1h.
     pub head: Span,

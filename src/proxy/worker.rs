@@ -11,6 +11,7 @@ use super::watchdog::Watchdog;
 use super::{context, links, upstreams};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Place};
+use crate::net::KeepAlive;
 use crate::recorder;
 use crate::telemetry::metrics::{Metrics, PathShard, WorkerMetrics};
 use crate::vendors::RouteMatch;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub recorder: recorder::Handle,
     /// Wall and monotonic time.
     pub clock: Clock,
+    /// How silent connections of callers are probed.
+    pub keep_alive: KeepAlive,
     /// Share of traces kept where no parent decided.
     pub trace_ratio: f64,
     /// How long a write is followed after its caller left.

@@ -6,6 +6,7 @@
 
 mod agent;
 mod collector;
+mod dns;
 mod family;
 mod histogram;
 mod labels;
@@ -29,6 +30,7 @@ pub use worker::WorkerMetrics;
 
 use crate::clock::Clock;
 use crate::exchange::{Bypass, Outcome, Place, Why};
+use crate::net;
 use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
 use parking_lot::{Mutex, RwLock};
@@ -72,6 +74,7 @@ struct State {
     workers: Vec<Arc<WorkerMetrics>>,
     recorder: RecorderMetrics,
     agent: AgentMetrics,
+    dns: Arc<net::Counters>,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -166,6 +169,11 @@ impl Metrics {
         &self.state.agent
     }
 
+    /// Counters of name resolution.
+    pub fn dns(&self) -> &Arc<net::Counters> {
+        &self.state.dns
+    }
+
     /// Counts an exchange whose outcome is known. For the recorder: it takes a lock that a scrape also takes.
     pub fn request(&self, place: &Place, method: &str, status_code: u16, outcome: Outcome) {
         self.state.requests.lock().count(place, &self.state.labels, method, status_code, outcome);
@@ -222,6 +230,7 @@ impl State {
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
+            dns: Arc::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod fuzz;
 #[cfg(feature = "peers")]
 mod http2_clients;
 mod layering;
+mod network;
 #[cfg(feature = "peers")]
 mod links_clients;
 #[cfg(feature = "peers")]

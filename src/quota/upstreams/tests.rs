@@ -21,6 +21,7 @@ fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
         base_path: String::new(),
         path_prefix: None,
         trust: crate::tls::Trust::default(),
+        egress: None,
         http: HttpVersion::Auto,
         timeouts: Timeouts::default(),
         max_idle_per_worker: 1,
