@@ -1,7 +1,7 @@
 //! What is known of one CRM endpoint that calls are forwarded to.
 
 use crate::tls::Trust;
-use crate::vendors::Profile;
+use crate::vendors::{Profile, Written};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,19 @@ pub struct Config {
     pub max_idle_per_worker: usize,
     /// The limit to count against where the vendor tells none.
     pub quota: Option<DeclaredQuota>,
+    /// What the agent puts on calls in place of what callers send.
+    pub credential: Option<Written>,
+    /// Who may call.
+    pub access: Access,
+}
+
+/// Who may call an upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Callers must show a token or a certificate on loopback too; elsewhere they must where a credential is put on.
+    pub always: bool,
+    /// Only these integrations may, and must prove that they are.
+    pub integrations: Option<Vec<Arc<str>>>,
 }
 
 impl Config {
@@ -53,6 +66,8 @@ impl Config {
             timeouts: Timeouts::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
+            credential: None,
+            access: Access::default(),
         }
     }
 

@@ -13,10 +13,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 mod admin;
+mod credentials;
 mod integrations;
 mod secrets;
 mod tls;
 
+pub use credentials::form;
 pub use tls::{files, trust};
 
 /// The listener of a file that names none.
@@ -78,6 +80,7 @@ pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut 
     checker.upstreams();
     checker.prefixes();
     integrations::check(&mut checker);
+    credentials::check(&mut checker);
     checker.bounds();
     checker.sinks();
     secrets::check(&mut checker, schema);

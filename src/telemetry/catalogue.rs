@@ -79,6 +79,10 @@ catalogue! {
         "1 when the last loading of the configuration succeeded, else 0.");
     CONNECTIONS_REFUSED = counter("vigie_connections_refused_total", ["reason"],
         "Callers' connections refused, because there were too many (total) or too many from one address (per_caller).");
+    CREDENTIAL_ECHOES = counter("vigie_credential_echoes_total", ["upstream"],
+        "Answers in which the upstream gave back a credential that Vigie knows: in a header, where it was hidden from the caller, or in the copied part of the body, which was passed on as it came.");
+    CREDENTIAL_INFO = gauge("vigie_credential_info", ["upstream", "integration", "fingerprint"],
+        "Always 1; which credential Vigie puts on calls, by the fingerprint that /api/v1/callers would show for it; integration is empty for everybody's.");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],

@@ -6,6 +6,7 @@
 
 mod agent;
 mod collector;
+mod credentials;
 mod family;
 mod histogram;
 mod labels;
@@ -19,6 +20,7 @@ pub use agent::{
     AgentMetrics, AuditResult, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
     SpanResult,
 };
+pub use credentials::CredentialInUse;
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
@@ -70,6 +72,7 @@ struct State {
     workers: Vec<Arc<WorkerMetrics>>,
     recorder: RecorderMetrics,
     agent: AgentMetrics,
+    credentials: credentials::Credentials,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -174,6 +177,11 @@ impl Metrics {
         self.upstream(upstream).set_quota(window, values);
     }
 
+    /// Tells which credentials are put on calls from now on.
+    pub fn set_credentials(&self, credentials: Vec<CredentialInUse>) {
+        self.state.credentials.set(credentials);
+    }
+
     /// The agent's monotonic time.
     pub fn now(&self) -> Duration {
         self.state.clock.elapsed()
@@ -213,6 +221,7 @@ impl State {
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
+            credentials: credentials::Credentials::default(),
         }
     }
 }

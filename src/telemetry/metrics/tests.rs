@@ -80,6 +80,8 @@ fn filled() -> Arc<Metrics> {
         source: Some("told"),
     };
     metrics.set_quota("crm", "1h", all);
+    let held = CredentialInUse { upstream: "crm".into(), integration: None, fingerprint: 0x1f };
+    metrics.set_credentials(vec![held]);
     metrics
 }
 
