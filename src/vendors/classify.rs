@@ -7,8 +7,8 @@
 //!   meaning. The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures
 //!   of reads never come late (`cut_reads: ok`).
 //! - 304 is `ok`; other 3xx are `unclassified`: the caller was sent elsewhere, what it asked was not done here.
-//! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`; unless an inner status says
-//!   otherwise.
+//! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`. An inner status tells more than a
+//!   plain 4xx, and than a 403 where the profile says what hides in it; the others name their cause, and it stands.
 
 use super::Profile;
 use super::file::{Content, CutReads, Messages};
@@ -148,7 +148,7 @@ fn judge_failure(profile: &Profile, answer: &Answer, judgement: &mut Judgement) 
     if is_json(answer.content_type, body) {
         let (found, _) = profile.error_scan.run(body);
         judgement.message = found.message.filter(|m| !m.is_empty());
-        told = found.status.filter(|status| *status != answer.status);
+        told = found.status.filter(|status| *status != answer.status && is_plain(answer.status));
     }
     judgement.inner_status = inner_status(profile, answer.status, judgement.message.as_deref(), body).or(told);
     judgement.outcome = of_status(judgement.inner_status.unwrap_or(answer.status));
@@ -184,4 +184,9 @@ fn is_json(content_type: Option<&str>, body: &[u8]) -> bool {
         return body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'['));
     }
     ends_with(b"/json") || ends_with(b"+json")
+/// A refusal that names no cause: what the body tells is more. The others stand, whatever a proxy or a default put inside.
+fn is_plain(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 401 | 403 | 429)
+}
+
 }

@@ -184,7 +184,7 @@ pub(super) struct Errors {
     #[serde(default)]
     pub hidden: Failure,
     pub inner_status: Option<InnerStatus>,
-    /// Places that hold the failure's status, whatever the answer's own says.
+    /// Places that hold the failure's status. It tells more than a 2xx or a plain 4xx; 401, 403, 429 and 5xx stand.
     #[serde(default)]
     pub status: Vec<String>,
     #[serde(default)]
@@ -222,7 +222,7 @@ pub(super) struct Failure {
 pub(super) struct InnerStatus {
     /// Regular expression whose first group is the status, sought in the message, else in the body's beginning.
     pub pattern: String,
-    /// Outer statuses in which it is sought, beside a 2xx that holds a failure.
+    /// Outer statuses in which it is sought, beside a 2xx that holds a failure: plain 4xx, and 403 where it may mean quota.
     pub statuses: Vec<u16>,
     pub from: Vec<String>,
 }
