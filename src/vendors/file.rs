@@ -267,7 +267,8 @@ pub(super) struct Route {
 }
 
 /// What one method does on a route and where its answer says so. Places are dotted names; `[]` stands for the elements
-/// of a list, `$` for the whole answer.
+/// of a list, `$` for the whole answer. A success that holds none of `id`, `list`, `total`, `job` and `items`, though an id,
+/// list, job or items are named, is `unclassified`, unless the route's only sources are unverified.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Action {

@@ -54,12 +54,14 @@ pub(super) struct Scan {
     nodes: Vec<Node>,
     /// True when the profile calls error fields in this answer data.
     pub errors_are_data: bool,
+    /// True when a success holds at least one of the ids, lists, results or jobs among the places.
+    pub expects: bool,
     marks: u16,
 }
 
 impl Default for Scan {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], errors_are_data: false, marks: 0 }
+        Self { nodes: vec![Node::default()], errors_are_data: false, expects: false, marks: 0 }
     }
 }
 
@@ -162,6 +164,11 @@ impl Found {
         }
         message.push_str(joint);
         message.push_str(&text[..(0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)]);
+    }
+
+    /// Whether any of a success's own places was found.
+    pub fn anything(&self) -> bool {
+        self.id.is_some() || self.listed.is_some() || self.total.is_some() || self.items.is_some() || self.job
     }
 
     fn take_text(&mut self, marks: u16, text: &str) {
