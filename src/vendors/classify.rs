@@ -63,8 +63,13 @@ pub struct Judgement {
     pub pending_job: bool,
 }
 
+/// What some programs put before UTF-8 text. JSON has none (RFC 8259 section 8.1), but readers may ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Judges one answer.
 pub fn classify(profile: &Profile, answer: &Answer) -> Judgement {
+    let body = answer.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(answer.body);
+    let answer = &Answer { body, ..*answer };
     let summary = Summary::intended(profile, answer.method, answer.route, answer.path);
     let outcome = Outcome::Unclassified;
     let mut judgement =

@@ -209,7 +209,7 @@ pub(super) struct Failure {
     /// Places that hold something other than null, false, "", [] or {} only in a failure.
     #[serde(default)]
     pub non_empty: Vec<String>,
-    /// Places that hold `false` only in a failure.
+    /// Places that hold `false`, or the text `false`, only in a failure.
     #[serde(default)]
     pub is_false: Vec<String>,
     #[serde(default)]
@@ -220,7 +220,8 @@ pub(super) struct Failure {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InnerStatus {
-    /// Regular expression whose first group is the status, sought in the message, else in the body's beginning.
+    /// Regular expression whose first group is the status, sought in the message, else in the body's beginning. Messages
+    /// quote what the caller sent: anchor it, and let no quotation mark stand before the status.
     pub pattern: String,
     /// Outer statuses in which it is sought, beside a 2xx that holds a failure: plain 4xx, and 403 where it may mean quota.
     pub statuses: Vec<u16>,

@@ -18,7 +18,7 @@ pub(super) mod mark {
     pub const MESSAGE: u16 = 1;
     /// A failure, if not empty.
     pub const NON_EMPTY: u16 = 1 << 1;
-    /// A failure, if `false`.
+    /// A failure, if `false` or the text of it.
     pub const IS_FALSE: u16 = 1 << 2;
     /// The record's id.
     pub const ID: u16 = 1 << 3;
@@ -184,6 +184,8 @@ impl Found {
         if marks & mark::STATUS != 0 {
             self.take_status(text.parse().ok());
         }
+        // Some serialisers write truth values as text.
+        self.failed |= marks & mark::IS_FALSE != 0 && text.eq_ignore_ascii_case("false");
         self.take_filled(marks, !text.is_empty());
     }
 
