@@ -213,7 +213,8 @@ pub struct Exchange {
     pub target: Target,
     /// Number of the route in the upstream's profile, if it is one of its own.
     pub route: Option<u16>,
-    /// The status the caller got; 0 when it left before one was sent.
+    /// The status the caller got. Where it left before there was one: of a write that was followed to its end the vendor's,
+    /// else 0.
     pub status: u16,
     /// Set when the caller's answer was made by Vigie, or the CRM's broke off.
     pub error: Option<AgentError>,
