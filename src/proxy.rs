@@ -168,8 +168,6 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Keys the credential fingerprints.
     pub fingerprint_key: [u8; 32],
-    /// Routes an upstream may have; the rest is `other`.
-    pub max_routes: usize,
 }
 
 /// Binds and serves; errors name what could not be set up.
@@ -202,7 +200,7 @@ fn make_ready(
         max_streams: config.max_streams,
         grace: config.drain,
         upstreams: upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?,
-        places: places::Places::new(surroundings.max_routes),
+        places: places::Places::default(),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),

@@ -14,6 +14,7 @@ mod http2;
 mod http2_upstream;
 mod records;
 mod refusals;
+mod routes;
 mod streaming;
 pub mod support;
 mod timeouts;

@@ -32,13 +32,8 @@ async fn start(address: SocketAddr) -> (Running, Arc<Metrics>, Handle) {
     let queue = Handle::new(2, bounds, Arc::clone(&metrics));
     let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], workers: 2, ..proxy::Config::default() };
-    let surroundings = Surroundings {
-        metrics: Arc::clone(&metrics),
-        recorder: queue.clone(),
-        clock,
-        fingerprint_key: [7; 32],
-        max_routes: 300,
-    };
+    let surroundings =
+        Surroundings { metrics: Arc::clone(&metrics), recorder: queue.clone(), clock, fingerprint_key: [7; 32] };
     let running = proxy::start(&config, &upstreams, surroundings).await.expect("the data path starts");
     (running, metrics, queue)
 }

@@ -32,8 +32,7 @@ async fn start(crm: SocketAddr) -> (proxy::Running, Handle) {
     let queue = Handle::new(1, recorder::Config::default(), Arc::clone(&metrics));
     let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], afterlife: AFTERLIFE, ..proxy::Config::default() };
-    let surroundings =
-        Surroundings { metrics, recorder: queue.clone(), clock, fingerprint_key: [7; 32], max_routes: 300 };
+    let surroundings = Surroundings { metrics, recorder: queue.clone(), clock, fingerprint_key: [7; 32] };
     (proxy::start(&config, &upstreams, surroundings).await.expect("the data path starts"), queue)
 }
 
