@@ -51,7 +51,7 @@ pub struct Args {
     /// Outcome, e.g. `timeout,network` or `!ok`.
     #[arg(long)]
     outcome: Option<String>,
-    /// Integration's name.
+    /// Integration's name as the configuration gives it, e.g. `erp` or `erp-*`; the table shows its `system`.
     #[arg(long)]
     integration: Option<String>,
     /// Upstream's name.

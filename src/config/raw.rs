@@ -117,7 +117,7 @@ pub struct Proxy {
     pub limits: Limits,
     /// How long after SIGTERM callers are still let in while `/ready` says no already, 0s to 5m: for load balancers to notice.
     pub drain_delay: Span,
-    /// How long running exchanges may go on after that, 0s to 10m.
+    /// How long running exchanges may go on after SIGTERM and `drain_delay`, 0s to 10m.
     pub drain: Span,
 }
 

@@ -188,9 +188,10 @@ fn append_forwarded_for(headers: &mut HeaderMap, address: &HeaderValue) {
     }
 }
 
-/// Marks an answer as having passed through.
+/// Marks an answer as having passed through. What marks Vigie's own answers is believed only when Vigie made them.
 pub fn announce_reply(headers: &mut HeaderMap) {
     headers.append(VIA, VIA_VALUE);
+    headers.remove(VIGIE_ERROR);
 }
 
 /// Copies the headers named, for the recorder.
@@ -211,6 +212,14 @@ mod tests {
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn an_upstream_cannot_pass_its_answer_off_as_vigies() {
+        let mut headers = map(&[("x-vigie-error", "upstream_closed"), ("via", "1.1 cache")]);
+        announce_reply(&mut headers);
+        assert_eq!(headers.get(VIGIE_ERROR), None);
+        assert_eq!(headers.get_all(VIA).iter().count(), 2);
     }
 
     #[test]
