@@ -8,15 +8,19 @@ mod connect;
 mod context;
 mod copies;
 mod credential;
+mod detached;
 mod drain;
 mod flight;
 mod forward;
 pub mod framing;
+mod gate;
 mod h1;
 mod headers;
 mod held;
 mod http2;
+mod injection;
 mod limits;
+mod links;
 mod places;
 mod pool;
 mod preface;
@@ -34,6 +38,7 @@ mod watchdog;
 mod worker;
 
 pub use acceptor::{Prepared, Running};
+pub use credential::bare as bare_credential;
 pub use framing::Limits as MessageLimits;
 pub use limits::{Limits, Pace};
 
@@ -44,6 +49,7 @@ use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerFiles;
 use crate::upstream;
+use crate::vendors::Written;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,12 +102,23 @@ pub struct Listener {
     pub tls: Option<ServerFiles>,
     /// Callers may speak HTTP/2 in plain text, with prior knowledge.
     pub prior_knowledge: bool,
+    /// What callers call it, where something in front of it makes that different from what arrives here.
+    pub public_url: Option<PublicUrl>,
+}
+
+/// A URL by which callers reach a listener through whatever stands in front of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Scheme and authority: `https://gateway.example`.
+    pub origin: String,
+    /// What stands before the paths that arrive here; empty or starting with `/`, no trailing `/`.
+    pub path: String,
 }
 
 impl Listener {
     /// A plain-text listener for everybody.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false }
+        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false, public_url: None }
     }
 }
 
@@ -122,6 +139,8 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header and its value that only this caller sends.
     pub header: Option<(http::HeaderName, String)>,
+    /// What is put on its calls in place of the upstream's own credential, by upstream.
+    pub upstream_credentials: Vec<(Arc<str>, Written)>,
 }
 
 impl Default for Config {
@@ -154,6 +173,7 @@ impl Integration {
             fingerprints: Vec::new(),
             path_prefix: None,
             header: None,
+            upstream_credentials: Vec::new(),
         }
     }
 }
@@ -197,7 +217,12 @@ fn make_ready(
     for (listener, slot) in config.listeners.iter().zip(slots) {
         let tls = listener.tls.as_ref().map(|files| crate::tls::server_config(files, &tls::ALPN)).transpose();
         let tls = tls.map_err(connect::TlsSetupError::from)?;
-        entrances[*slot] = Some(worker::Entrance { tls, prior_knowledge: listener.prior_knowledge });
+        entrances[*slot] = Some(worker::Entrance {
+            tls,
+            prior_knowledge: listener.prior_knowledge,
+            loopback: listener.address.ip().is_loopback(),
+            authority: listener.tls.as_ref().and_then(crate::tls::ServerFiles::authority),
+        });
     }
     let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), &surroundings.network));
     let ready = ready.collect::<Result<_, _>>()?;
@@ -207,7 +232,9 @@ fn make_ready(
         max_streams: config.max_streams,
         grace: config.drain,
         upstreams: ready,
+        gates: gate::Gate::all(config, upstreams, &surroundings.fingerprint_key),
         places: places::Places::new(surroundings.max_routes),
+        links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),

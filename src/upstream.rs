@@ -1,8 +1,9 @@
 //! What is known of one CRM endpoint that calls are forwarded to.
 
+use crate::exchange::Origin;
 use crate::net::Proxy;
 use crate::tls::Trust;
-use crate::vendors::Profile;
+use crate::vendors::{Profile, Written};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,21 @@ pub struct Config {
     pub max_idle_per_worker: usize,
     /// The limit to count against where the vendor tells none.
     pub quota: Option<DeclaredQuota>,
+    /// Links in bodies are rewritten where the profile names their places.
+    pub rewrite_links: bool,
+    /// What the agent puts on calls in place of what callers send.
+    pub credential: Option<Written>,
+    /// Who may call.
+    pub access: Access,
+}
+
+/// Who may call an upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Callers must show a token or a certificate on loopback too; elsewhere they must where a credential is put on.
+    pub always: bool,
+    /// Only these integrations may, and must prove that they are.
+    pub integrations: Option<Vec<Arc<str>>>,
 }
 
 impl Config {
@@ -57,7 +73,15 @@ impl Config {
             timeouts: Timeouts::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
+            rewrite_links: false,
+            credential: None,
+            access: Access::default(),
         }
+    }
+
+    /// Its origin, as links in its answers are held against; `None` for a host that no URL can name.
+    pub fn origin(&self) -> Option<Origin> {
+        Origin::new(self.tls, &self.host, self.port)
     }
 
     /// `host`, or `host:port` when the port is not the scheme's default: the value of `Host`.

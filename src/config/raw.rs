@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod credential;
 mod limits;
 mod network;
 mod sections;
 mod tls;
+pub use credential::{Access, Authenticate, Credential};
 pub use limits::Limits;
 pub use network::{Network, Resolver};
 pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
@@ -105,6 +107,8 @@ pub struct Proxy {
     pub tls: Option<ListenerTls>,
     /// Understands HTTP/2 with prior knowledge on `address` in plain text. Over TLS it is agreed on by ALPN.
     pub http2_prior_knowledge: bool,
+    /// What callers call `address`, if something in front of it ends TLS or changes path or host. Links in answers lead there. By default, what each caller calls it.
+    pub public_url: Option<Link>,
     /// Allows `address` to be off loopback without TLS although callers' credentials then cross the network in plain text.
     pub allow_plaintext: bool,
     /// Listening addresses, each for everybody or pinned to one upstream or integration.
@@ -132,6 +136,7 @@ impl Default for Proxy {
             address: None,
             tls: None,
             http2_prior_knowledge: false,
+            public_url: None,
             allow_plaintext: false,
             listeners: None,
             workers: Workers(None),
@@ -162,6 +167,9 @@ pub struct Listener {
     /// Understands HTTP/2 with prior knowledge in plain text. Over TLS it is agreed on by ALPN.
     #[serde(default)]
     pub http2_prior_knowledge: bool,
+    /// What callers call it, if something in front of it ends TLS or changes path or host. Links in answers lead there. By default, what each caller calls it.
+    #[serde(default)]
+    pub public_url: Option<Link>,
     /// Allows an address off loopback without TLS although callers' credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,
@@ -210,10 +218,19 @@ pub struct Upstream {
     /// The limit to count against where its answers tell none.
     #[serde(default)]
     pub quota: Option<Quota>,
+    /// The key that Vigie puts on every call, in place of what the caller sends: callers then need none. Another account of the same vendor is another upstream.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+    /// Who may call it.
+    #[serde(default)]
+    pub access: Access,
     /// Idle connections kept by each data-path thread.
     #[serde(default = "max_idle")]
     #[schemars(range(min = 0, max = 4096))]
     pub max_idle: usize,
+    /// Rewrites absolute links to it in JSON answers, so that callers who follow them stay on the path. Where the profile names places of links, answers are then asked for uncoded and held until they are whole; at most 1 MiB.
+    #[serde(default)]
+    pub rewrite_links: bool,
     /// Allows `http` to another machine although credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,
@@ -293,6 +310,9 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header that only it sends; removed before the call is forwarded.
     pub header: Option<Header>,
+    /// Keys of its own, by upstream, which Vigie puts on its calls instead of the upstream's. It must prove who it is.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_UPSTREAMS))]
+    pub upstream_credentials: BTreeMap<String, Credential>,
 }
 
 /// A header and its value.

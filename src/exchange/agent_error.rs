@@ -13,6 +13,10 @@ pub enum AgentError {
     BadHost,
     /// No upstream answers for this path.
     NoUpstream,
+    /// The caller did not show who it is, where it must.
+    CallerUnauthenticated,
+    /// The caller is known, and may not call this upstream.
+    CallerForbidden,
     /// The upstream's name did not resolve.
     Dns,
     /// The upstream refused or dropped the connection.
@@ -93,11 +97,13 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
         Self::NoUpstream,
+        Self::CallerUnauthenticated,
+        Self::CallerForbidden,
         Self::Dns,
         Self::Connect,
         Self::ConnectTimeout,
@@ -145,6 +151,8 @@ impl AgentError {
             Self::UnsupportedTarget => "unsupported_target",
             Self::BadHost => "bad_host",
             Self::NoUpstream => "no_upstream",
+            Self::CallerUnauthenticated => "caller_unauthenticated",
+            Self::CallerForbidden => "caller_forbidden",
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
@@ -207,6 +215,8 @@ impl AgentError {
             Self::BadRequest | Self::BadHost | Self::AmbiguousFraming => 400,
             Self::UnsupportedTarget => 405,
             Self::NoUpstream => 404,
+            Self::CallerUnauthenticated => 401,
+            Self::CallerForbidden => 403,
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer => 502,
             Self::AmbiguousAnswer | Self::AnswerTooLarge => 502,
             Self::StreamRefused | Self::TooManyConnections => 503,

@@ -2,23 +2,22 @@
 
 use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody};
 use super::copies::Copies;
-use super::flight::{Flight, Watch, micros};
+use super::detached::Detached;
+use super::flight::{Flight, micros};
 use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
 use super::worker::Worker;
-use super::{context, reply, retry, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
-use http::header::TE;
+use super::{context, gate, links, reply, retry, router, server_timing, target};
+use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
+use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
 use hyper::body::{Body, Incoming};
 use smallvec::SmallVec;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Answers one request, whatever happens: with the upstream's answer or a problem of Vigie's own.
@@ -37,6 +36,9 @@ pub async fn handle(
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
+    if let Err(error) = opened.pass_gate(&worker, listener, &caller, &mut parts) {
+        return refuse(opened.flight, error);
+    }
     if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
         return refuse(opened.flight, AgentError::BodyTooLarge);
     }
@@ -45,7 +47,7 @@ pub async fn handle(
     }
     let watch = opened.flight.watch_caller();
     let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
-    Detached { worker, watch, inner: Some(Box::pin(forwarding)) }.await
+    Detached::new(worker, watch, forwarding).await
 }
 
 /// What [`open`] found out and [`forward`] needs.
@@ -55,6 +57,24 @@ struct Opened {
     upstream: usize,
     target: PathAndQuery,
     tee: Option<Rc<Tee>>,
+    way: links::Way,
+    credential: Option<gate::Slot>,
+}
+
+impl Opened {
+    /// Finds out whether the caller may go on, and with which credential.
+    fn pass_gate(
+        &mut self,
+        worker: &Worker,
+        listener: usize,
+        caller: &Caller,
+        parts: &mut request::Parts,
+    ) -> Result<(), AgentError> {
+        let call = (self.upstream, self.flight.integration(), self.target.path());
+        self.credential = gate::pass(worker, listener, caller, parts, call)?;
+        worker.shared.router.take_token(&mut parts.headers);
+        Ok(())
+    }
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
@@ -74,8 +94,8 @@ fn open(
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
-        let target = target.ok_or(AgentError::BadRequest)?;
-        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
+        let (way, target) = (links::Way::new(listener, &routed), target.ok_or(AgentError::BadRequest)?);
+        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, way, target))
     });
     let (route, (place, shard)) = match &checked {
         Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
@@ -105,9 +125,10 @@ fn open(
         trace,
         attempts: SmallVec::new(),
         fingerprint: None,
+        links: Links::default(),
     });
     match checked {
-        Ok((upstream, _, strip, fingerprint, target)) => {
+        Ok((upstream, _, strip, fingerprint, way, target)) => {
             exchange.fingerprint = fingerprint;
             exchange.target = Target::from(&target);
             if let Some(name) = strip {
@@ -118,7 +139,8 @@ fn open(
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
-            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee })
+            let pool = Rc::clone(&worker.pools[upstream]);
+            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
@@ -134,7 +156,7 @@ fn upload_tee(worker: &Worker, started: Instant) -> Tee {
     tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
 }
 
-type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, PathAndQuery), AgentError>;
+type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, links::Way, PathAndQuery), AgentError>;
 
 fn checked_path(checked: &Checked) -> &str {
     checked.as_ref().map_or("/", |(.., target)| target.path())
@@ -160,14 +182,24 @@ async fn forward(
     body: Incoming,
     started: Instant,
 ) -> Response<ReplyBody> {
-    let Opened { mut flight, pool, upstream, target, tee } = opened;
+    let Opened { mut flight, pool, upstream, target, tee, mut way, credential } = opened;
     let runtime = &worker.shared.upstreams[upstream];
+    way.called(caller.tls, parts.headers.get(HOST));
+    let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
     let span = worker.ids.next();
     let upgrade = prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
     if upgrade.is_some_and(|protocol| !headers::is_h2c(&protocol)) {
         return refuse(flight, AgentError::UpgradeRefused);
     }
+    if rewriting.is_some() {
+        // Only what is not coded can be read on the way.
+        parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     parts.uri = Uri::from(target);
+    let credential = credential.and_then(|slot| Some(worker.shared.gates[upstream].as_ref()?.injection(slot)));
+    if credential.is_some_and(|credential| credential.put_on(&mut parts).is_none()) {
+        return refuse(flight, AgentError::BadRequest);
+    }
     let body = match &tee {
         Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
         None => RequestBody::Empty,
@@ -177,7 +209,10 @@ async fn forward(
     let request = Request::from_parts(parts, body);
     let sent = send(&pool, request, tee.as_deref(), runtime.timeouts(), &mut attempt, &mut flight, started);
     match sent.await {
-        Ok(Answered { parts, body, lease, head_at }) => {
+        Ok(Answered { mut parts, body, lease, head_at }) => {
+            if credential.is_some_and(|credential| credential.conceal(&mut parts.headers)) {
+                worker.shared.metrics.upstream(&runtime.config.name).credential_echoed();
+            }
             attempt.status = Some(parts.status.as_u16());
             let shape = Shape {
                 copies: Rc::clone(&worker.copies),
@@ -187,8 +222,14 @@ async fn forward(
             };
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(&parts.headers, names);
+            let map = links::Map::new(&worker.shared, &way);
+            flight.exchange().links.left = map.head(&mut parts.headers);
             flight.answered(attempt, head_at);
-            answer(parts, body, lease, flight, shape)
+            let response = answer(parts, body, lease, flight, shape);
+            match rewriting {
+                Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
+                None => response,
+            }
         }
         Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
         Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
@@ -361,38 +402,4 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
     parts.version = Version::HTTP_11;
     let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.copies, shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
-}
-
-/// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
-struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
-    worker: Rc<Worker>,
-    watch: Rc<Watch>,
-    inner: Option<Pin<Box<F>>>,
-}
-
-impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
-    type Output = Response<ReplyBody>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(inner) = self.inner.as_mut() else { return Poll::Pending };
-        let done = inner.as_mut().poll(cx);
-        if done.is_ready() {
-            self.inner = None;
-        }
-        done
-    }
-}
-
-impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
-    fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else { return };
-        // Before anything is on the wire the upstream has seen nothing, and now never will: dropping it records that.
-        if self.watch.leave() {
-            let bound = self.worker.shared.afterlife;
-            self.worker.spawn(async move {
-                // The answer's own drop reads its body on.
-                let _ = tokio::time::timeout(bound, inner).await;
-            });
-        }
-    }
 }

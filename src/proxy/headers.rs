@@ -2,8 +2,10 @@
 
 use super::conn::Conn;
 use crate::exchange::Headers;
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http_body::Frame;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -19,6 +21,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// Names the alternative that a caller came by (RFC 7838 section 5), which cannot be the upstream's.
+const ALT_USED: HeaderName = HeaderName::from_static("alt-used");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -28,7 +32,8 @@ const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
+    ALT_USED,
     CONNECTION,
     KEEP_ALIVE,
     PROXY_AUTHENTICATE,
@@ -126,6 +131,21 @@ fn strip_listed(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes out of a request's trailers what has no place there, such as a credential that a lenient upstream might prefer to the
+/// one in the head (RFC 9110 section 6.5.1).
+pub fn strip_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    let mut trailers = match frame.into_trailers() {
+        Ok(trailers) => trailers,
+        Err(other) => return other,
+    };
+    let misplaced = |name: &&HeaderName| PROTECTED.contains(&name.as_str()) || name.as_str().starts_with("x-vigie-");
+    let names: Vec<HeaderName> = trailers.keys().filter(misplaced).cloned().collect();
+    for name in names {
+        trailers.remove(name);
+    }
+    Frame::trailers(trailers)
+}
+
 /// What the proxy knows of the caller's connection.
 #[derive(Clone)]
 pub struct Caller {
@@ -133,6 +153,8 @@ pub struct Caller {
     address: HeaderValue,
     /// True when the caller speaks TLS to us.
     pub tls: bool,
+    /// The authorities by which its certificate was verified, if it showed one.
+    pub certified: Option<[u8; 32]>,
     /// The connection, when it is one of HTTP/1.1.
     pub conn: Option<Rc<Conn>>,
 }
@@ -141,7 +163,7 @@ impl Caller {
     /// A caller at `ip`.
     pub fn new(ip: IpAddr, tls: bool) -> Self {
         let address = HeaderValue::try_from(ip.to_string()).expect("an address is digits, letters, dots and colons");
-        Self { address, tls, conn: None }
+        Self { address, tls, certified: None, conn: None }
     }
 
     /// On this HTTP/1.1 connection.
@@ -231,6 +253,7 @@ mod tests {
             ("te", "trailers"),
             ("upgrade", "h2c"),
             ("transfer-encoding", "chunked"),
+            ("alt-used", "h3.example"),
             ("accept", "*/*"),
         ]);
         strip_hop_by_hop(&mut headers);

@@ -13,6 +13,17 @@ use std::collections::HashMap;
 /// The header a caller's token is sent in; never forwarded.
 pub const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-vigie-token");
 
+/// What a caller shows to prove who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// A token that is nobody's, or more than one.
+    Invalid,
+    /// A token of this integration.
+    TokenOf(usize),
+}
+
 /// Index of the integration that stands for callers nobody named.
 pub const UNKNOWN: usize = 0;
 
@@ -29,6 +40,17 @@ pub struct Routed<'a> {
     pub strip: Option<HeaderName>,
     /// Keyed hash of the credential, if one was sent.
     pub fingerprint: Option<u64>,
+    /// The prefixes that were taken off the path.
+    pub stripped: Stripped,
+}
+
+/// Which prefixes a caller's path began with: those of its integration and of its upstream, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stripped {
+    /// Of the integration.
+    pub integration: bool,
+    /// Of the upstream.
+    pub upstream: bool,
 }
 
 /// The configuration, indexed for look-up.
@@ -42,6 +64,8 @@ pub struct Router {
     integration_prefixes: Vec<(String, usize)>,
     headers: Vec<(HeaderName, Vec<u8>, usize)>,
     credentials: Credentials,
+    /// Some upstream gets a credential from the agent: then a token may stand where callers put that credential.
+    injects: bool,
 }
 
 impl Router {
@@ -88,6 +112,8 @@ impl Router {
             integration_prefixes,
             headers,
             credentials,
+            injects: upstreams.iter().any(|u| u.credential.is_some())
+                || integrations.iter().any(|i| !i.upstream_credentials.is_empty()),
             integrations,
         }
     }
@@ -118,6 +144,42 @@ impl Router {
         first
     }
 
+    /// The integration that callers of `listener` are said to be.
+    pub fn pinned(&self, listener: usize) -> Option<usize> {
+        self.listeners.get(listener)?.1
+    }
+
+    /// What the caller shows. Tokens are looked up by their hash, so how long that takes tells nothing of them.
+    ///
+    /// Where the agent holds keys, a token may also be sent in a key's place: a caller that knows of one setting only,
+    /// its key, needs no other.
+    pub fn shown(&self, headers: &HeaderMap) -> Shown {
+        let mut tokens = headers.get_all(TOKEN_HEADER).iter();
+        match (tokens.next(), tokens.next()) {
+            (Some(token), None) => self.token(token.as_bytes()).map_or(Shown::Invalid, Shown::TokenOf),
+            (Some(_), Some(_)) => Shown::Invalid,
+            (None, _) => self.in_place_of_key(headers).map_or(Shown::Nothing, |(_, of)| Shown::TokenOf(of)),
+        }
+    }
+
+    /// Takes out a token in a key's place: it is for the agent alone.
+    pub fn take_token(&self, headers: &mut HeaderMap) {
+        while let Some(name) = self.in_place_of_key(headers).map(|(name, _)| name.clone()) {
+            headers.remove(name);
+        }
+    }
+
+    fn token(&self, token: &[u8]) -> Option<usize> {
+        self.tokens.get(blake3::hash(token).as_bytes()).copied()
+    }
+
+    fn in_place_of_key<'a>(&'a self, headers: &'a HeaderMap) -> Option<(&'a HeaderName, usize)> {
+        if !self.injects || self.tokens.is_empty() {
+            return None;
+        }
+        self.credentials.keys(headers).find_map(|(name, key)| Some((name, self.token(&key)?)))
+    }
+
     /// Finds integration and upstream of a request that came in by `listener`.
     pub fn route<'a>(
         &self,
@@ -130,9 +192,9 @@ impl Router {
         let fingerprint = self.fingerprint(headers, query);
         let by_prefix = match_prefix(&self.integration_prefixes, path);
         let by_header = || self.headers.iter().find(|(n, v, _)| headers.get(n).is_some_and(|h| h.as_bytes() == v));
-        let by_token = || {
-            let token = headers.get(TOKEN_HEADER)?;
-            self.tokens.get(blake3::hash(token.as_bytes()).as_bytes()).copied()
+        let by_token = || match self.shown(headers) {
+            Shown::TokenOf(integration) => Some(integration),
+            Shown::Nothing | Shown::Invalid => None,
         };
         let by_header = by_header();
         let integration = by_listener
@@ -143,18 +205,53 @@ impl Router {
             .unwrap_or(UNKNOWN);
         // It names the integration that was chosen, by whatever evidence: the CRM has no use for it.
         let strip = by_header.filter(|(.., i)| *i == integration).map(|(name, ..)| name.clone());
-        let path = match by_prefix {
-            Some((prefix, i)) if i == integration => &path[prefix.len()..],
-            _ => path,
-        };
-        let (upstream, path) = match (pinned, match_prefix(&self.prefixes, path)) {
-            (Some(pinned), Some((prefix, i))) if i == pinned => (pinned, &path[prefix.len()..]),
-            (Some(pinned), _) => (pinned, path),
-            (None, Some((prefix, i))) => (i, &path[prefix.len()..]),
-            (None, None) => (self.default_upstream.ok_or(AgentError::NoUpstream)?, path),
-        };
-        Ok(Routed { upstream, integration, path, strip, fingerprint })
+        let by_prefix = by_prefix.filter(|(_, i)| *i == integration);
+        let path = by_prefix.map_or(path, |(prefix, _)| &path[prefix.len()..]);
+        let (upstream, rest) = self.below(pinned, path).ok_or(AgentError::NoUpstream)?;
+        let stripped = Stripped { integration: by_prefix.is_some(), upstream: rest.len() < path.len() };
+        Ok(Routed { upstream, integration, path: rest, strip, fingerprint, stripped })
     }
+
+    /// The upstream of a path, and what is left of the path.
+    fn below<'a>(&self, pinned: Option<usize>, path: &'a str) -> Option<(usize, &'a str)> {
+        match (pinned, match_prefix(&self.prefixes, path)) {
+            (Some(pinned), Some((prefix, i))) if i == pinned => Some((pinned, &path[prefix.len()..])),
+            (Some(pinned), _) => Some((pinned, path)),
+            (None, Some((prefix, i))) => Some((i, &path[prefix.len()..])),
+            (None, None) => Some((self.default_upstream?, path)),
+        }
+    }
+
+    /// The path by which a caller of `listener`, whose own path began with the `stripped` prefixes of `from`'s, reaches
+    /// `rest` at the upstream `to`. `None` if no path of that listener leads there and nowhere else.
+    pub fn way_back(
+        &self,
+        listener: usize,
+        (integration, from): (usize, usize),
+        stripped: Stripped,
+        to: usize,
+        rest: &str,
+    ) -> Option<String> {
+        let (pinned, _) = self.listeners.get(listener).copied().unwrap_or_default();
+        let own = stripped.integration.then(|| self.integrations[integration].path_prefix.as_deref()).flatten();
+        let needed = if to == from { stripped.upstream } else { pinned != Some(to) };
+        let of_upstream = needed.then(|| self.prefixes.iter().find(|(_, i)| *i == to)).flatten();
+        let path = [own, of_upstream.map(|(prefix, _)| prefix.as_str()), Some(rest)].into_iter().flatten().collect();
+        let path = at_least_root(path);
+        // What follows must be understood as it is meant: another prefix may begin like this path.
+        let below_own = match (match_prefix(&self.integration_prefixes, &path), own) {
+            (Some((prefix, _)), Some(own)) if prefix == own => &path[own.len()..],
+            (None, None) => path.as_str(),
+            _ => return None,
+        };
+        let (upstream, left) = self.below(pinned, below_own)?;
+        let same = upstream == to && left.trim_start_matches('/') == rest.trim_start_matches('/');
+        same.then_some(path)
+    }
+}
+
+fn at_least_root(path: String) -> String {
+    if path.is_empty() { "/".to_owned() } else { path }
 }
 
 fn longest_first(prefixes: &mut [(String, usize)]) {

@@ -68,12 +68,14 @@ impl Recorder {
         let mut spans = Vec::new();
         let mut count = 0;
         for exchange in batch {
-            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange, &settings))
+            let Some(Digest { record, outcome, inner_server_error, bypass }) =
+                survive(|| self.digest(&exchange, &settings))
             else {
                 self.lose(&exchange);
                 continue;
             };
             self.count(&exchange, outcome, inner_server_error);
+            bypass.iter().for_each(|link| self.outputs.metrics.bypass_link(&exchange.place, link));
             let start = lines.len();
             json::write(&record, &mut lines);
             let line = start..lines.len();
@@ -109,7 +111,12 @@ impl Recorder {
         let now_s = self.clock.wall_us() / 1_000_000;
         let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
         let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
-        digest(exchange, known, &self.masker, settings.capture, remaining)
+        let mut digest = digest(exchange, known, &self.masker, settings.capture, remaining);
+        settings.known.hide(&mut digest.record);
+        if settings.known.is_in(&exchange.response.body.bytes) {
+            self.outputs.metrics.upstream(&exchange.place.upstream).credential_echoed();
+        }
+        digest
     }
 
     fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {

@@ -73,6 +73,8 @@ catalogue! {
         "Entries of the audit log: written, folded into one of the last minute, or failed: then the call was refused.");
     BUILD_INFO = gauge("vigie_build_info", ["version", "commit"],
         "Always 1; the labels say what is running.");
+    BYPASS_LINKS = counter("vigie_bypass_links_total", ["integration", "upstream", "field", "reason"],
+        "Links in answers that lead a caller who follows them past Vigie, by the header or field they stood in and why they were left: off (rewrite_links is), other_host (no upstream of this vendor), unreachable (no path of this listener leads there), unreadable (coded, no JSON, or not read to its end), too_large, signed, partial.");
     CONFIG_LAST_RELOAD_SUCCESS = gauge("vigie_config_last_reload_success_timestamp_seconds", [],
         "When the configuration was last loaded without errors, Unix time.");
     CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
@@ -87,6 +89,10 @@ catalogue! {
         "Names whose old addresses are used because nobody can tell the present ones.");
     DNS_RESOLUTIONS = counter("vigie_dns_resolutions_total", ["result"],
         "Names resolved: found, none (the name does not exist or has no address), failed (nobody could tell: old addresses stay in use).");
+    CREDENTIAL_ECHOES = counter("vigie_credential_echoes_total", ["upstream"],
+        "Answers in which the upstream gave back a credential that Vigie knows: in a header, where it was hidden from the caller, or in the copied part of the body, which was passed on as it came.");
+    CREDENTIAL_INFO = gauge("vigie_credential_info", ["upstream", "integration", "fingerprint"],
+        "Always 1; which credential Vigie puts on calls, by the fingerprint that /api/v1/callers would show for it; integration is empty for everybody's.");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],

@@ -6,10 +6,12 @@
 
 mod agent;
 mod collector;
+mod credentials;
 mod dns;
 mod family;
 mod histogram;
 mod labels;
+mod links;
 mod method;
 mod path;
 mod requests;
@@ -20,6 +22,7 @@ pub use agent::{
     AgentMetrics, AuditResult, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
     SpanResult,
 };
+pub use credentials::CredentialInUse;
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
@@ -28,7 +31,7 @@ pub use upstream::{QuotaValues, UpstreamMetrics};
 pub use worker::WorkerMetrics;
 
 use crate::clock::Clock;
-use crate::exchange::{Outcome, Place};
+use crate::exchange::{Bypass, Outcome, Place, Why};
 use crate::net;
 use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
@@ -65,6 +68,7 @@ struct State {
     attempts: Mutex<path::Sharded<path::Attempts>>,
     durations: Mutex<path::Sharded<path::Durations>>,
     requests: Mutex<requests::Requests>,
+    bypass_links: Mutex<links::BypassLinks>,
     admitted_attempts: Mutex<collector::AdmittedAttempts>,
     upstreams: RwLock<Vec<Arc<UpstreamMetrics>>>,
     /// Counts for calls that belong to no configured upstream.
@@ -73,6 +77,7 @@ struct State {
     recorder: RecorderMetrics,
     agent: AgentMetrics,
     dns: Arc<net::Counters>,
+    credentials: credentials::Credentials,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -143,6 +148,7 @@ impl Metrics {
         self.state.attempts.lock().retain(|labels| stays(&labels.upstream));
         self.state.durations.lock().retain(|labels| stays(&labels.upstream));
         self.state.requests.lock().retain(stays);
+        self.state.bypass_links.lock().retain(stays);
         self.state.admitted_attempts.lock().retain(stays);
     }
 
@@ -177,9 +183,19 @@ impl Metrics {
         self.upstream(&place.upstream).count_outcome(outcome);
     }
 
+    /// Counts a link that leads past the agent. For the recorder, as [`Metrics::request`].
+    pub fn bypass_link(&self, place: &Place, link: &Bypass) {
+        self.state.bypass_links.lock().count(place, &self.state.labels, link);
+    }
+
     /// Sets what is known of an upstream's quota window.
     pub fn set_quota(&self, upstream: &str, window: &str, values: QuotaValues) {
         self.upstream(upstream).set_quota(window, values);
+    }
+
+    /// Tells which credentials are put on calls from now on.
+    pub fn set_credentials(&self, credentials: Vec<CredentialInUse>) {
+        self.state.credentials.set(credentials);
     }
 
     /// The agent's monotonic time.
@@ -215,6 +231,7 @@ impl State {
             attempts: Mutex::new(path::Sharded::new(cap(1, others), workers)),
             durations: Mutex::new(path::Sharded::new(cap(histogram::LINES, others), workers)),
             requests: Mutex::new(requests::Requests::new(cap(1, others * Outcome::ALL.len()))),
+            bypass_links: Mutex::new(links::BypassLinks::new(cap(1, others * Why::ALL.len()))),
             admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(cap(1, others))),
             upstreams: RwLock::new(upstreams.iter().map(upstream).collect()),
             unconfigured: upstream(&NONE.into()),
@@ -222,6 +239,7 @@ impl State {
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
             dns: Arc::default(),
+            credentials: credentials::Credentials::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a profile's file to a [`Profile`]: every cross-check, all errors at once.
 
+mod auth;
 mod facts;
 mod routes;
 
@@ -7,6 +8,7 @@ use super::file::{self, File};
 use super::quota::{Source as QuotaSource, Window};
 use super::{Fact, FieldLists, InnerStatus, Profile};
 use http::HeaderName;
+use routes::link_scan;
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,7 +77,8 @@ impl Compiler<'_> {
     fn profile(&mut self, file: File) -> Profile {
         self.check_sections(&file);
         let (trie, routes) = self.routes(&file);
-        let unknown_scan = self.scan("errors", &file.errors, None);
+        let unknown_scan = self.scan("errors", &file, None);
+        let unknown_links = link_scan(&file, None);
         let error_scan = self.message_scan(&file.errors);
         let inner_status = self.inner_status(file.errors.inner_status.as_ref());
         let request_ids = file.request_id.headers;
@@ -101,6 +104,7 @@ impl Compiler<'_> {
             cut_reads: file.answers.cut_reads,
             messages: file.errors.messages,
             unknown_scan,
+            unknown_links,
             error_scan,
             inner_status,
             fields: field_lists(file.fields, &file.objects),
@@ -118,16 +122,7 @@ impl Compiler<'_> {
                 self.error("paths", format!("`{prefix}`"), "a prefix starts with `/` and does not end with it");
             }
         }
-        for (i, auth) in file.auth.iter().enumerate() {
-            let is_header = http::HeaderName::from_lowercase(auth.header.as_bytes()).is_ok();
-            if is_header != auth.query.is_empty() {
-                self.error(
-                    format!("auth[{i}]"),
-                    "no place, or two",
-                    "name a header in lower case, or a query parameter",
-                );
-            }
-        }
+        self.check_auth(&file.auth);
         for (i, quota) in file.quota.iter().enumerate() {
             if quota.windows.is_empty() || quota.windows.iter().any(|w| w.length_s == 0) {
                 self.error(

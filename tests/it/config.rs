@@ -1,5 +1,7 @@
 //! Reading the configuration: a corpus of bad files with their exact messages, and what good ones become.
 
+mod credentials;
+
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -195,6 +197,21 @@ fn what_is_allowed_but_doubtful_is_a_warning() {
             "vigie.yaml:6:89: admin.tokens.me.token: a secret is written in the file; use ${NAME} or file:/path",
         ]
     );
+}
+
+#[test]
+fn what_callers_call_a_listener_is_kept_as_they_write_it() {
+    let public =
+        |url: &str| small(&format!("proxy: {{public_url: \"{url}\"}}\n")).proxy.listeners[0].public_url.clone();
+    for (url, origin, path) in [
+        ("HTTPS://Gateway.example:443/vigie/", "https://gateway.example", "/vigie"),
+        ("http://[::1]:8443", "http://[::1]:8443", ""),
+        ("http://gateway.example:80", "http://gateway.example", ""),
+    ] {
+        let public = public(url).expect("one is given");
+        assert_eq!((public.origin.as_str(), public.path.as_str()), (origin, path), "{url}");
+    }
+    assert_eq!(small("").proxy.listeners[0].public_url, None);
 }
 
 #[test]

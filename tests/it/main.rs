@@ -8,6 +8,7 @@ mod cli;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod credentials;
 mod dashboards;
 mod degradation;
 mod demo;
@@ -17,6 +18,8 @@ mod fuzz;
 mod http2_clients;
 mod layering;
 mod network;
+#[cfg(feature = "peers")]
+mod links_clients;
 #[cfg(feature = "peers")]
 mod nginx;
 #[cfg(feature = "peers")]
