@@ -17,9 +17,9 @@ mod fuzz;
 #[cfg(feature = "peers")]
 mod http2_clients;
 mod layering;
-mod network;
 #[cfg(feature = "peers")]
 mod links_clients;
+mod network;
 #[cfg(feature = "peers")]
 mod nginx;
 #[cfg(feature = "peers")]

@@ -32,7 +32,8 @@ fn world(upstreams: Vec<upstream::Config>) -> World {
     // Nothing drives this runtime, so no name is looked up.
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let network = Network::new(&net::Config::default(), Arc::default(), runtime.handle().clone());
-    let upstreams = upstreams.into_iter().map(|u| upstreams::Upstream::new(u, &network).expect("an upstream")).collect();
+    let upstreams =
+        upstreams.into_iter().map(|u| upstreams::Upstream::new(u, &network).expect("an upstream")).collect();
     World { config, router, places, upstreams }
 }
 
