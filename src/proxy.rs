@@ -15,6 +15,7 @@ mod forward;
 pub mod framing;
 mod gate;
 mod h1;
+mod head_wait;
 mod headers;
 mod held;
 mod http2;
