@@ -2,6 +2,7 @@
 
 use crate::tls::Trust;
 use crate::vendors::Profile;
+use http::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub trust: Trust,
     /// Which HTTP versions to speak to it.
     pub http: HttpVersion,
+    /// Protocols that callers may switch to, in lower case.
+    pub upgrades: Vec<HeaderValue>,
     /// Time-outs.
     pub timeouts: Timeouts,
     /// Idle connections kept per worker.
@@ -50,6 +53,7 @@ impl Config {
             path_prefix: path_prefix.map(str::to_string),
             trust: Trust::default(),
             http: HttpVersion::Auto,
+            upgrades: Vec::new(),
             timeouts: Timeouts::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,

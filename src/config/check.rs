@@ -16,6 +16,7 @@ mod admin;
 mod integrations;
 mod secrets;
 mod tls;
+mod upgrades;
 
 pub use tls::{files, trust};
 
@@ -238,6 +239,7 @@ impl Checker<'_> {
                 self.range(&path("quota/window"), &quota.window, bounds, "1s to 31d");
             }
             tls::upstream(self, name, upstream);
+            upgrades::check(self, name, upstream);
             let plain = !upstream.url.0.tls && !upstream.url.0.is_loopback();
             if plain && !upstream.allow_plaintext {
                 self.error(&path("url"), "credentials would cross the network in plain text; use https, or set allow_plaintext: true beside it");

@@ -4,6 +4,7 @@ use super::flight::Flight;
 use super::h1;
 use super::pool::Lease;
 use super::tee::{Fault, Tee};
+use super::tunnel::Tunnel;
 use crate::exchange::AgentError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -97,12 +98,19 @@ pub enum ReplyBody {
     Full(Option<Bytes>),
     /// Streams from the upstream.
     Stream(Box<ReplyStream>),
+    /// None: the connection goes on in another protocol.
+    Switched(Option<Box<Tunnel>>),
 }
 
 impl ReplyBody {
     /// A body of Vigie's own.
     pub fn full(bytes: Bytes) -> Self {
         Self::Full((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// What carries the connection on once the answer's head was written, if this is an answer that switches.
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        if let Self::Switched(tunnel) = self { tunnel.take() } else { None }
     }
 }
 
@@ -114,6 +122,7 @@ impl Body for ReplyBody {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Self::Stream(stream) => stream.poll_frame(cx),
+            Self::Switched(_) => Poll::Ready(None),
         }
     }
 
@@ -121,6 +130,7 @@ impl Body for ReplyBody {
         match self {
             Self::Full(bytes) => bytes.is_none(),
             Self::Stream(stream) => stream.source.as_ref().is_none_or(Source::is_end_stream),
+            Self::Switched(_) => true,
         }
     }
 
@@ -128,6 +138,7 @@ impl Body for ReplyBody {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Stream(stream) => stream.source.as_ref().map_or_else(SizeHint::default, Source::size_hint),
+            Self::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }

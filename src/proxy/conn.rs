@@ -42,6 +42,7 @@ pub struct Conn {
     outward: Flow,
     in_flight: Cell<usize>,
     calls: Cell<u64>,
+    answered: Cell<u64>,
     refusal: Cell<Option<(u64, Reason)>>,
     broken: Cell<Option<Reason>>,
     cut: Cell<Option<Cut>>,
@@ -90,6 +91,7 @@ impl Conn {
             outward: Flow::default(),
             in_flight: Cell::new(0),
             calls: Cell::new(0),
+            answered: Cell::new(0),
             refusal: Cell::new(None),
             broken: Cell::new(None),
             cut: Cell::new(None),
@@ -133,6 +135,16 @@ impl Conn {
         let calls = self.calls.get();
         self.calls.set(calls + 1);
         self.refusal.get().filter(|(heads, _)| calls >= *heads).map(|(_, reason)| reason)
+    }
+
+    /// A call of the service has its answer, and HTTP goes on behind it.
+    pub fn answered(&self) {
+        self.answered.set(self.answered.get() + 1);
+    }
+
+    /// True once so many heads have their answers.
+    pub fn has_answered(&self, heads: u64) -> bool {
+        self.answered.get() >= heads
     }
 
     /// A body broke.

@@ -2,23 +2,26 @@
 
 use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody};
 use super::copies::Copies;
-use super::flight::{Flight, Watch, micros};
+use super::detached::Detached;
+use super::flight::{Flight, micros};
 use super::framing::Reason;
 use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
+use super::tunnel::Tunnel;
+use super::until_head::until_head;
+use super::upgrade::Wish;
+use super::upstreams::Upstream;
 use super::worker::Worker;
 use super::{context, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
 use http::header::TE;
 use http::response::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::{Body, Incoming};
 use smallvec::SmallVec;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Answers one request, whatever happens: with the upstream's answer or a problem of Vigie's own.
@@ -45,7 +48,7 @@ pub async fn handle(
     }
     let watch = opened.flight.watch_caller();
     let forwarding = forward(Rc::clone(&worker), opened, caller, parts, body, started);
-    Detached { worker, watch, inner: Some(Box::pin(forwarding)) }.await
+    Detached::new(worker, watch, forwarding).await
 }
 
 /// What [`open`] found out and [`forward`] needs.
@@ -163,10 +166,12 @@ async fn forward(
     let Opened { mut flight, pool, upstream, target, tee } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     let span = worker.ids.next();
-    let upgrade = prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
-    if upgrade.is_some_and(|protocol| !headers::is_h2c(&protocol)) {
-        return refuse(flight, AgentError::UpgradeRefused);
-    }
+    let wish = prepare(&mut parts, &mut flight, &caller, (runtime, tee.is_none()), span);
+    let pool = match &wish {
+        Wish::None => pool,
+        Wish::Switch(_) => worker.switching(upstream),
+        Wish::Refused => return refuse(flight, AgentError::UpgradeRefused),
+    };
     parts.uri = Uri::from(target);
     let body = match &tee {
         Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
@@ -188,7 +193,12 @@ async fn forward(
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(&parts.headers, names);
             flight.answered(attempt, head_at);
-            answer(parts, body, lease, flight, shape)
+            match wish {
+                Wish::Switch(protocol) if parts.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    switch(parts, protocol, lease, flight, &shape)
+                }
+                _ => answer(parts, body, lease, flight, shape),
+            }
         }
         Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
         Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
@@ -210,22 +220,25 @@ async fn forward(
 }
 
 /// Rewrites the request's headers for the next hop.
-/// Gives the protocol that the caller would rather speak, if there is one.
+/// Gives what becomes of the caller's wish for another protocol, if it has one.
 fn prepare(
     parts: &mut request::Parts,
     flight: &mut Flight,
     caller: &Caller,
-    host: &HeaderValue,
+    (upstream, bodiless): (&Upstream, bool),
     span: u64,
-) -> Option<HeaderValue> {
+) -> Wish {
+    let trailers = headers::takes_trailers(&parts.headers, parts.version);
+    let offer = headers::strip_hop_by_hop(&mut parts.headers);
+    let wish = Wish::of(offer, parts, bodiless, &upstream.config.upgrades);
     let headers = &mut parts.headers;
-    let trailers = headers::takes_trailers(headers, parts.version);
-    let upgrade = headers::strip_hop_by_hop(headers);
-    if trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+    match &wish {
+        Wish::Switch(protocol) => headers::announce_switch(headers, protocol.clone()),
+        _ if trailers => drop(headers.insert(TE, HeaderValue::from_static("trailers"))),
+        _ => {}
     }
     headers.remove(router::TOKEN_HEADER);
-    headers::announce(headers, caller, host, parts.version);
+    headers::announce(headers, caller, upstream.host(), parts.version);
     let exchange = flight.exchange();
     if exchange.trace.parent.is_none() {
         // It belongs to a trace that is not continued (W3C Trace Context section 3.3).
@@ -234,7 +247,7 @@ fn prepare(
     headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
     set_correlation_id(headers, exchange.correlation_id.as_str());
     parts.version = Version::HTTP_11;
-    upgrade
+    wish
 }
 
 fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
@@ -305,40 +318,6 @@ struct Answered {
     head_at: Instant,
 }
 
-/// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.
-const UPLOAD_LOOK: Duration = Duration::from_secs(1);
-
-/// Waits for the head. The head's time-out starts when the request was sent whole; until then only a standstill of the
-/// upload ends the wait, so that long uploads are not cut.
-async fn until_head<F: Future>(
-    sending: F,
-    tee: Option<&Tee>,
-    timeouts: crate::upstream::Timeouts,
-    sent_at: Instant,
-) -> Result<F::Output, AgentError> {
-    let mut sending = std::pin::pin!(sending);
-    let mut sleep = std::pin::pin!(tokio::time::sleep_until((sent_at + timeouts.head).into()));
-    loop {
-        tokio::select! {
-            biased;
-            output = &mut sending => return Ok(output),
-            () = &mut sleep => {}
-        }
-        let now = Instant::now();
-        let sent = tee.map_or(Some(sent_at), Tee::ended);
-        let (deadline, look) = match (sent, tee) {
-            (None, Some(tee)) => (tee.moved() + timeouts.idle, now + timeouts.head.min(UPLOAD_LOOK)),
-            (sent, _) => (sent.unwrap_or(sent_at) + timeouts.head, now + timeouts.head),
-        };
-        if deadline <= now {
-            // Whoever is waited for is to blame: the caller for bytes, or the upstream that takes none.
-            let starved = sent.is_none() && tee.is_some_and(Tee::starved);
-            return Err(if starved { AgentError::UploadTimeout } else { AgentError::HeadTimeout });
-        }
-        sleep.as_mut().reset(deadline.min(look).into());
-    }
-}
-
 /// What the streaming of an answer needs to know.
 struct Shape {
     copies: Rc<Copies>,
@@ -347,7 +326,8 @@ struct Shape {
     idle: Duration,
 }
 
-fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
+/// Rewrites an answer's headers for the caller; gives when that was done.
+fn announce_answer(parts: &mut Parts, flight: &mut Flight, shape: &Shape) -> Instant {
     headers::strip_hop_by_hop(&mut parts.headers);
     headers::announce_reply(&mut parts.headers);
     set_correlation_id(&mut parts.headers, flight.correlation_id());
@@ -359,40 +339,30 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
         parts.headers.append(headers::SERVER_TIMING, value);
     }
     parts.version = Version::HTTP_11;
+    now
+}
+
+fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
+    // HTTP/2 has no switch, and what is not the last answer was not read as one.
+    if parts.status.is_informational() {
+        return refuse(flight, AgentError::BadAnswer);
+    }
+    let now = announce_answer(&mut parts, &mut flight, &shape);
     let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.copies, shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
 }
 
-/// Goes on without its caller: when the caller leaves, a write that was sent is followed to its end, within a bound.
-struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
-    worker: Rc<Worker>,
-    watch: Rc<Watch>,
-    inner: Option<Pin<Box<F>>>,
-}
-
-impl<F: Future<Output = Response<ReplyBody>> + 'static> Future for Detached<F> {
-    type Output = Response<ReplyBody>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(inner) = self.inner.as_mut() else { return Poll::Pending };
-        let done = inner.as_mut().poll(cx);
-        if done.is_ready() {
-            self.inner = None;
-        }
-        done
-    }
-}
-
-impl<F: Future<Output = Response<ReplyBody>> + 'static> Drop for Detached<F> {
-    fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else { return };
-        // Before anything is on the wire the upstream has seen nothing, and now never will: dropping it records that.
-        if self.watch.leave() {
-            let bound = self.worker.shared.afterlife;
-            self.worker.spawn(async move {
-                // The answer's own drop reads its body on.
-                let _ = tokio::time::timeout(bound, inner).await;
-            });
-        }
-    }
+/// Passes a switch on: the connection is the tunnel's once the caller has the answer's head.
+fn switch(
+    mut parts: Parts,
+    protocol: HeaderValue,
+    lease: Lease,
+    mut flight: Flight,
+    shape: &Shape,
+) -> Response<ReplyBody> {
+    announce_answer(&mut parts, &mut flight, shape);
+    headers::announce_switch(&mut parts.headers, protocol);
+    let Some(switched) = lease.into_switched() else { return refuse(flight, AgentError::BadAnswer) };
+    let tunnel = Tunnel::new(switched, flight, shape.idle);
+    Response::from_parts(parts, ReplyBody::Switched(Some(Box::new(tunnel))))
 }

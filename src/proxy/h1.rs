@@ -21,7 +21,8 @@ use crate::tls;
 use bytes::{Buf, Bytes};
 use head::{Head, Length, Search};
 use http::response::Parts;
-use http::{Method, Request};
+use http::header::UPGRADE;
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -59,6 +60,8 @@ pub struct Connection {
     reading: Reading,
     interim: u8,
     keep_alive: bool,
+    /// The protocol that the request asks to switch to.
+    asked: Option<HeaderValue>,
 }
 
 enum Reading {
@@ -72,7 +75,7 @@ impl Connection {
     /// Over a connection on which nothing was sent.
     pub fn new(io: Io, scratch: Rc<Scratch>) -> Self {
         let (read, upload, reading) = (Bytes::new(), Upload::default(), Reading::Nothing);
-        Self { io, scratch, read, upload, reading, interim: 0, keep_alive: true }
+        Self { io, scratch, read, upload, reading, interim: 0, keep_alive: true, asked: None }
     }
 
     /// True while an idle connection can be used: neither closed nor spoken on by its peer, as far as is known without
@@ -90,6 +93,7 @@ impl Connection {
         let bodiless = *request.method() == Method::HEAD;
         self.reading = Reading::Head(Search::default(), bodiless);
         self.interim = 0;
+        self.asked = request.headers().get(UPGRADE).cloned();
         let mut head = self.scratch.write.borrow_mut();
         head.clear();
         let framing = encode::head(&request, &mut head);
@@ -126,6 +130,10 @@ impl Connection {
             };
             let bodiless = *bodiless;
             let head = Head::parse(self.read.split_to(length), bodiless)?;
+            if head.parts.status == StatusCode::SWITCHING_PROTOCOLS {
+                self.switch(&head)?;
+                return Poll::Ready(Ok(head.parts));
+            }
             if head.is_interim() {
                 self.interim += 1;
                 if self.interim > MAX_INTERIM {
@@ -138,6 +146,22 @@ impl Connection {
             self.reading = Reading::Body(head.length);
             return Poll::Ready(Ok(head.parts));
         }
+    }
+
+    /// Only what was asked for may be switched to, and only by a peer that has the whole request.
+    fn switch(&mut self, head: &Head) -> Result<(), Broken> {
+        self.keep_alive = false;
+        let asked = self.asked.take().ok_or(Broken::Malformed)?;
+        if !self.upload.is_done() || !head.switches_to(&asked) {
+            return Err(Broken::Malformed);
+        }
+        self.reading = Reading::Nothing;
+        Ok(())
+    }
+
+    /// The bytes below after a switch, and what was read of them behind the answer's head.
+    pub fn into_switched(self) -> (Io, Bytes) {
+        (self.io, self.read)
     }
 
     /// Reads the answer's body; goes on sending the request's.

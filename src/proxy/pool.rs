@@ -290,6 +290,11 @@ impl Lease {
         if let Lent::H1(connection) = &self.lent { connection.size_hint() } else { SizeHint::default() }
     }
 
+    /// The bytes below an HTTP/1.1 connection that was switched to another protocol.
+    pub fn into_switched(self) -> Option<(h1::Io, Bytes)> {
+        if let Lent::H1(connection) = self.lent { Some(connection.into_switched()) } else { None }
+    }
+
     /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.
     pub fn discard(self) {
         if let Lent::H2(_, Stream(connection)) = &self.lent {

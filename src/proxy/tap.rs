@@ -33,6 +33,12 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         Self { io, conn, requests, limits, held: Held::default(), refused: false, shut: false, lingered: 0 }
     }
 
+    /// The connection, of which nothing more is judged, and what was read behind the head that switched it to another
+    /// protocol.
+    pub fn into_parts(self) -> (S, Vec<u8>) {
+        (self.io, self.held.back().to_vec())
+    }
+
     /// Judges what was just read into `buf` behind `before`, and leaves there what may pass.
     fn judge(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         let new = &buf.filled()[before..];
@@ -52,6 +58,10 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         if !whole_line && self.held.back().len() <= self.limits.head_bytes {
             return Ok(());
         }
+        self.judge_held()
+    }
+
+    fn judge_held(&mut self) -> io::Result<()> {
         let Fed { pass, refused } = self.requests.feed(self.held.back());
         self.held.free(pass);
         self.verdict(refused)
@@ -61,7 +71,9 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         if let Some(reason) = refused {
             return self.refuse(reason);
         }
-        self.conn.enter(match (self.requests.in_body(), self.held.back().is_empty()) {
+        // Whoever waits for the answer to a switch owes nothing.
+        let owes_nothing = self.held.back().is_empty() || self.requests.are_paused();
+        self.conn.enter(match (self.requests.in_body(), owes_nothing) {
             (true, _) => Phase::Body,
             (false, false) => Phase::Head,
             (false, true) => Phase::Between,
@@ -105,6 +117,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             if let Some(Cut::Read(reason)) = this.conn.cut() {
                 this.refuse(reason)?;
                 continue;
+            }
+            if this.requests.are_paused() {
+                if this.conn.has_answered(this.requests.heads) {
+                    this.requests.go_on();
+                    this.judge_held()?;
+                    continue;
+                }
+                // Asked again once the answer is out.
+                if this.held.back().len() >= this.limits.head_bytes {
+                    return Poll::Pending;
+                }
             }
             let before = buf.filled().len();
             if Pin::new(&mut this.io).poll_read(cx, buf)?.is_pending() {

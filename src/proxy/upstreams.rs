@@ -1,10 +1,13 @@
 //! An upstream as the data path needs it: everything resolved, nothing to look up.
 
 use super::connect::{Dialer, TlsSetupError, tls_config};
-use crate::upstream::{Config, Timeouts};
+use super::h1::Scratch;
+use super::pool::Pool;
+use crate::upstream::{Config, HttpVersion, Timeouts};
 use crate::vendors::Profile;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
+use std::rc::Rc;
 
 /// One upstream, ready to be called.
 pub struct Upstream {
@@ -12,6 +15,8 @@ pub struct Upstream {
     pub config: Config,
     /// Opens connections to it.
     pub dialer: Dialer,
+    /// How a connection is opened that is to be switched to another protocol, where TLS might agree on HTTP/2.
+    switching: Option<(Config, Dialer)>,
     host: HeaderValue,
     /// Hash of the certificates and keys that connections to it are made with.
     trust: [u8; 32],
@@ -21,9 +26,17 @@ impl Upstream {
     /// Loads certificates; fails where the upstream could never be verified.
     pub fn new(config: Config) -> Result<Self, TlsSetupError> {
         let dialer = Dialer::new(tls_config(&config)?);
+        let switching = match config.http {
+            HttpVersion::Auto if config.tls && !config.upgrades.is_empty() => {
+                let only_1 = Config { http: HttpVersion::Http1, max_idle_per_worker: 0, ..config.clone() };
+                let dialer = Dialer::new(tls_config(&only_1)?);
+                Some((only_1, dialer))
+            }
+            _ => None,
+        };
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
         let trust = config.trust.fingerprint();
-        Ok(Self { config, dialer, host, trust })
+        Ok(Self { config, dialer, switching, host, trust })
     }
 
     /// True when connections made for one serve the other as well.
@@ -31,6 +44,13 @@ impl Upstream {
         let (a, b) = (&self.config, &other.config);
         let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect);
         a.name == b.name && a.host == b.host && address(a) == address(b) && self.trust == other.trust
+    }
+
+    /// Where a connection comes from that is to be switched to another protocol, if not from the usual pool. Switches are
+    /// rare and take their connection with them: nothing is pooled.
+    pub fn switching(&self, scratch: &Rc<Scratch>) -> Option<Rc<Pool>> {
+        let (config, dialer) = self.switching.as_ref()?;
+        Some(Rc::new(Pool::new(config.clone(), dialer.clone(), Rc::clone(scratch))))
     }
 
     /// The vendor's profile.

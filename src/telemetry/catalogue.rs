@@ -131,6 +131,10 @@ catalogue! {
         "Callers' TLS handshakes that failed: timeout, closed, not_tls, incompatible (version or cipher), no_certificate, bad_certificate, refused (by the caller) or other.");
     UNKNOWN_CALLERS = gauge("vigie_unknown_callers", [],
         "Credential fingerprints seen that belong to no configured integration.");
+    UPGRADED_BYTES = counter("vigie_upgraded_bytes_total", ["direction"],
+        "Bytes of connections switched to another protocol, by the way they went: to_upstream or from_upstream.");
+    UPGRADED_CONNECTIONS = gauge("vigie_upgraded_connections", [],
+        "Connections switched to another protocol that are open.");
     UPSTREAM_DURATION = histogram("vigie_upstream_duration_seconds", ["integration", "upstream", "route"],
         "Request sent to answer head: the vendor's time; a time-out counts its elapsed time, and so does a wait of 2 s or more that the caller gave up.");
     WINDOW_ATTEMPTS = gauge("vigie_window_attempts", ["upstream", "window"],

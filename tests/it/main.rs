@@ -33,3 +33,5 @@ mod sandbox;
 mod soak;
 mod support;
 mod tidy;
+#[cfg(feature = "peers")]
+mod websockets;

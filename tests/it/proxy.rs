@@ -19,3 +19,4 @@ pub mod support;
 mod timeouts;
 mod tls;
 mod tls_listener;
+mod upgrades;

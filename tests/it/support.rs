@@ -19,7 +19,7 @@ pub mod tls;
 pub mod tree;
 pub mod wire;
 
-mod agent_config;
+pub mod agent_config;
 mod origin_tests;
 
 pub use agent::{Launch, TestAgent};

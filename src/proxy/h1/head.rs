@@ -3,7 +3,9 @@
 use super::Broken;
 use super::chunked::Chunked;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use crate::proxy::headers::lists;
+use crate::proxy::upgrade;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use std::mem::MaybeUninit;
@@ -99,7 +101,17 @@ impl Head {
         Ok(Self { parts, length, keep_alive })
     }
 
-    /// True for 1xx, but for the switch to another protocol, which nobody asked for.
+    /// True when this is a sound switch to `asked` and to nothing else (RFC 9110 sections 7.8 and 15.2.2).
+    pub fn switches_to(&self, asked: &HeaderValue) -> bool {
+        let headers = &self.parts.headers;
+        let mut told = headers.get_all(UPGRADE).iter();
+        let same = told.next().is_some_and(|protocol| upgrade::same(asked, protocol.as_bytes().trim_ascii()));
+        let framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+        let new = self.parts.version == Version::HTTP_11;
+        new && same && told.next().is_none() && !framed && lists(headers, CONNECTION, b"upgrade")
+    }
+
+    /// True for 1xx; the switch to another protocol is looked at before.
     pub fn is_interim(&self) -> bool {
         self.parts.status.is_informational()
     }
@@ -122,9 +134,6 @@ pub fn frames(trailers: &HeaderMap) -> bool {
 }
 
 fn length(parts: &Parts, bodiless: bool) -> Result<Length, Broken> {
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Broken::Malformed);
-    }
     let coded = parts.headers.contains_key(TRANSFER_ENCODING);
     let exact = content_length(&parts.headers)?;
     // Both at once is how answers are smuggled (RFC 9112 section 6.1), and HTTP/1.0 has no codings.

@@ -22,6 +22,7 @@ fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
         path_prefix: None,
         trust: crate::tls::Trust::default(),
         http: HttpVersion::Auto,
+        upgrades: Vec::new(),
         timeouts: Timeouts::default(),
         max_idle_per_worker: 1,
         quota,

@@ -111,6 +111,16 @@ counted_set! {
     }
 }
 
+counted_set! {
+    /// Which way bytes of a switched connection went.
+    Carried {
+        /// From a caller to an upstream.
+        ToUpstream = "to_upstream",
+        /// From an upstream to a caller.
+        FromUpstream = "from_upstream",
+    }
+}
+
 /// Counters and gauges of the recorder.
 #[derive(Default)]
 pub struct RecorderMetrics {
@@ -187,6 +197,8 @@ pub struct AgentMetrics {
     unknown_callers: AtomicU64,
     handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
     connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
+    tunnels: AtomicI64,
+    carried: [AtomicU64; Carried::ALL.len()],
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
 }
@@ -211,6 +223,8 @@ impl AgentMetrics {
             unknown_callers: AtomicU64::new(0),
             handshake_failures: Default::default(),
             connections_cut: Default::default(),
+            tunnels: AtomicI64::new(0),
+            carried: Default::default(),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
             reload_us: AtomicI64::new(start_us),
@@ -287,6 +301,21 @@ impl AgentMetrics {
         self.connections_cut[cut as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A connection switched to another protocol.
+    pub fn tunnel_opened(&self) {
+        self.tunnels.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It ended.
+    pub fn tunnel_closed(&self) {
+        self.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes of switched connections.
+    pub fn carried(&self, way: Carried, bytes: u64) {
+        self.carried[way as usize].fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Notes a reload at `now_us` (microseconds since the Unix epoch).
     pub fn config_reloaded(&self, ok: bool, now_us: i64) {
         self.reload_ok.store(ok, Ordering::Relaxed);
@@ -331,6 +360,8 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         single(&catalogue::UNKNOWN_CALLERS, load(&agent.unknown_callers)),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, f64::from(u8::from(agent.reload_ok.load(Ordering::Relaxed)))),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESS, unix_seconds(agent.reload_us.load(Ordering::Relaxed))),
+        single(&catalogue::UPGRADED_CONNECTIONS, agent.tunnels.load(Ordering::Relaxed).max(0) as f64),
+        set(&catalogue::UPGRADED_BYTES, Carried::ALL.iter().map(|way| way.as_str()), &agent.carried),
         single(&catalogue::START_TIME, unix_seconds(agent.start_us)),
     ]
 }
