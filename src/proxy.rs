@@ -17,6 +17,7 @@ mod h1;
 mod headers;
 mod held;
 mod http2;
+mod interim;
 mod limits;
 mod places;
 mod pool;

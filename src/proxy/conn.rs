@@ -10,6 +10,9 @@ use std::time::Duration;
 /// destroy the answer on its way (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Bytes of interim answers that wait for a caller that does not read; beyond, they are left out.
+const MAX_INTERIM: usize = 64 << 10;
+
 /// What the connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -45,6 +48,9 @@ pub struct Conn {
     answered: Cell<u64>,
     refusal: Cell<Option<(u64, Reason)>>,
     broken: Cell<Option<Reason>>,
+    /// Nothing that was written waits: what is written next begins a message.
+    clean: Cell<bool>,
+    interim: RefCell<Vec<u8>>,
     cut: Cell<Option<Cut>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -94,6 +100,8 @@ impl Conn {
             answered: Cell::new(0),
             refusal: Cell::new(None),
             broken: Cell::new(None),
+            clean: Cell::new(true),
+            interim: RefCell::default(),
             cut: Cell::new(None),
             waker: RefCell::new(None),
         }
@@ -145,6 +153,27 @@ impl Conn {
     /// True once so many heads have their answers.
     pub fn has_answered(&self, heads: u64) -> bool {
         self.answered.get() >= heads
+    }
+
+    /// Writes an interim answer (1xx) to the caller before anything else. False when it must be left out: answers before it
+    /// are still being written, or too many wait.
+    pub fn inform(&self, answer: &[u8]) -> bool {
+        let mut interim = self.interim.borrow_mut();
+        let fits = self.clean.get() && interim.len() + answer.len() <= MAX_INTERIM;
+        if fits {
+            interim.extend_from_slice(answer);
+        }
+        fits
+    }
+
+    /// Interim answers that are to be written before anything else, and those not yet written in part.
+    pub fn interim(&self) -> &RefCell<Vec<u8>> {
+        &self.interim
+    }
+
+    /// Something is being written, or all of it was.
+    pub fn set_clean(&self, clean: bool) {
+        self.clean.set(clean);
     }
 
     /// A body broke.

@@ -6,6 +6,7 @@ use super::detached::Detached;
 use super::flight::{Flight, micros};
 use super::framing::Reason;
 use super::headers::{self, Caller};
+use super::interim::Interim;
 use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
 use super::tunnel::Tunnel;
@@ -15,6 +16,7 @@ use super::upstreams::Upstream;
 use super::worker::Worker;
 use super::{context, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
+use crate::upstream::Timeouts;
 use http::header::TE;
 use http::response::Parts;
 use http::uri::PathAndQuery;
@@ -166,6 +168,9 @@ async fn forward(
     let Opened { mut flight, pool, upstream, target, tee } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     let span = worker.ids.next();
+    // "A server MUST NOT send a 1xx response to an HTTP/1.0 client."
+    let informed = caller.conn.as_deref().filter(|_| parts.version == Version::HTTP_11);
+    let interim = Interim::to(informed);
     let wish = prepare(&mut parts, &mut flight, &caller, (runtime, tee.is_none()), span);
     let pool = match &wish {
         Wish::None => pool,
@@ -180,8 +185,10 @@ async fn forward(
     let mut attempt =
         Attempt { span, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
     let request = Request::from_parts(parts, body);
-    let sent = send(&pool, request, tee.as_deref(), runtime.timeouts(), &mut attempt, &mut flight, started);
-    match sent.await {
+    let watched = Watched { tee: tee.as_deref(), timeouts: runtime.timeouts(), interim: &interim };
+    let sent = send(&pool, request, &watched, &mut attempt, &mut flight, started).await;
+    flight.informed(&interim);
+    match sent {
         Ok(Answered { parts, body, lease, head_at }) => {
             attempt.status = Some(parts.status.as_u16());
             let shape = Shape {
@@ -256,18 +263,25 @@ fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
     }
 }
 
+/// What goes on while an answer's head is waited for.
+struct Watched<'a> {
+    tee: Option<&'a Tee>,
+    timeouts: Timeouts,
+    interim: &'a Interim<'a>,
+}
+
 /// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
 /// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
 /// once more as an attempt of its own.
 async fn send(
     pool: &Rc<Pool>,
     mut request: Request<RequestBody>,
-    tee: Option<&Tee>,
-    timeouts: crate::upstream::Timeouts,
+    watched: &Watched<'_>,
     attempt: &mut Attempt,
     flight: &mut Flight,
     started: Instant,
 ) -> Result<Answered, AgentError> {
+    let Watched { tee, timeouts, interim } = *watched;
     let (mut fresh, mut again) = (false, false);
     loop {
         let mut lease = match pool.lease(fresh).await {
@@ -284,7 +298,7 @@ async fn send(
         attempt.http_version = lease.http_version();
         flight.on_wire(Some(attempt.clone()));
         let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
-        let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
+        let result = until_head(lease.send(request, interim), tee, timeouts, sent_at).await;
         let head_at = Instant::now();
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
         attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));

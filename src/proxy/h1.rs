@@ -14,9 +14,11 @@ mod head;
 mod io;
 mod upload;
 
+pub use encode::interim_head;
 pub use io::{Io, Scratch};
 
 use super::body::RequestBody;
+use super::interim::Interim;
 use crate::tls;
 use bytes::{Buf, Bytes};
 use head::{Head, Length, Search};
@@ -112,11 +114,11 @@ impl Connection {
         }
     }
 
-    /// Sends what can be sent and reads the answer's head.
+    /// Sends what can be sent and reads the answer's head; those before it are told to `interim`.
     ///
     /// # Errors
     /// [`Broken`]; the connection cannot be used again.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Broken>> {
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, interim: &Interim<'_>) -> Poll<Result<Parts, Broken>> {
         loop {
             self.send_more(cx)?;
             let Reading::Head(search, bodiless) = &mut self.reading else {
@@ -140,6 +142,7 @@ impl Connection {
                     return Poll::Ready(Err(Broken::Malformed));
                 }
                 self.reading = Reading::Head(Search::default(), bodiless);
+                interim.came(head.parts);
                 continue;
             }
             self.keep_alive &= head.keep_alive;

@@ -4,6 +4,7 @@
 
 use super::body::{AnswerBody, RequestBody};
 use super::h1::{self, Broken};
+use super::interim::Interim;
 use super::{connect, retry};
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
@@ -245,17 +246,21 @@ impl Lease {
         self.connect.is_none()
     }
 
-    /// Sends, and reads the answer's head.
+    /// Sends, and reads the answer's head; those before it are told to `interim`.
     ///
     /// # Errors
     /// [`Failure`], with the request where not a byte of it was taken.
-    pub async fn send(&mut self, mut request: Request<RequestBody>) -> Result<(Parts, AnswerBody), Failure> {
+    pub async fn send(
+        &mut self,
+        mut request: Request<RequestBody>,
+        interim: &Interim<'_>,
+    ) -> Result<(Parts, AnswerBody), Failure> {
         let served = self.reused();
         match &mut self.lent {
             Lent::H1(connection) => {
                 announce_trailers(&mut request);
                 connection.start(request, served).map_err(Failure::Unsent)?;
-                let parts = std::future::poll_fn(|cx| connection.poll_head(cx)).await;
+                let parts = std::future::poll_fn(|cx| connection.poll_head(cx, interim)).await;
                 Ok((parts.map_err(Failure::Broken)?, AnswerBody::Leased))
             }
             Lent::H2(sender, _) => {

@@ -155,6 +155,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tap<S> {
         polled
     }
 
+    /// Interim answers go before whatever is to be written; they were offered while nothing else waited, so they stand
+    /// between two messages.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut interim = self.conn.interim().borrow_mut();
+        while !interim.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, &interim) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    self.conn.wrote(written);
+                    interim.drain(..written);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.conn.blocked();
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Takes what still comes of a request that was answered before its end.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 4 << 10];
@@ -171,6 +192,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tap<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
+        self.conn.set_clean(false);
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.noted(polled)
     }
@@ -180,6 +203,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
+        self.conn.set_clean(false);
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
         self.noted(polled)
     }
@@ -189,9 +214,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_interim(cx))?;
         let polled = Pin::new(&mut self.io).poll_flush(cx);
-        if polled.is_pending() {
-            self.conn.blocked();
+        match polled {
+            Poll::Pending => self.conn.blocked(),
+            // hyper flushes only once it has handed over all that it holds.
+            Poll::Ready(_) => self.conn.set_clean(true),
         }
         polled
     }

@@ -87,6 +87,8 @@ catalogue! {
         "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
+    INTERIM_ANSWERS = counter("vigie_interim_answers_total", ["result"],
+        "Answers of upstreams that came before the answer (102, 103 and other 1xx) over HTTP/1.1, by whether the caller got them: forwarded, or left_out since it speaks HTTP/2 or 1.0 or does not read.");
     LOG_FILES_REMOVED_EARLY = counter("vigie_log_files_removed_early_total", [],
         "Rotated files of the exchange log that went for lack of room before their days were over.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],

@@ -16,7 +16,7 @@ mod upstream;
 mod worker;
 
 pub use agent::{
-    AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
+    AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, InterimResult, LogSink, RecorderMetrics, Refusal,
     SpanResult,
 };
 pub(crate) use histogram::Exemplar;

@@ -121,6 +121,16 @@ counted_set! {
     }
 }
 
+counted_set! {
+    /// What became of an interim answer.
+    InterimResult {
+        /// The caller got it.
+        Forwarded = "forwarded",
+        /// The caller could not get it.
+        LeftOut = "left_out",
+    }
+}
+
 /// Counters and gauges of the recorder.
 #[derive(Default)]
 pub struct RecorderMetrics {
@@ -198,6 +208,7 @@ pub struct AgentMetrics {
     handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
     connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
     tunnels: AtomicI64,
+    interim: [AtomicU64; InterimResult::ALL.len()],
     carried: [AtomicU64; Carried::ALL.len()],
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
@@ -224,6 +235,7 @@ impl AgentMetrics {
             handshake_failures: Default::default(),
             connections_cut: Default::default(),
             tunnels: AtomicI64::new(0),
+            interim: Default::default(),
             carried: Default::default(),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
@@ -316,6 +328,11 @@ impl AgentMetrics {
         self.carried[way as usize].fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Counts interim answers.
+    pub fn interim(&self, result: InterimResult, answers: u64) {
+        self.interim[result as usize].fetch_add(answers, Ordering::Relaxed);
+    }
+
     /// Notes a reload at `now_us` (microseconds since the Unix epoch).
     pub fn config_reloaded(&self, ok: bool, now_us: i64) {
         self.reload_ok.store(ok, Ordering::Relaxed);
@@ -360,6 +377,7 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         single(&catalogue::UNKNOWN_CALLERS, load(&agent.unknown_callers)),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, f64::from(u8::from(agent.reload_ok.load(Ordering::Relaxed)))),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESS, unix_seconds(agent.reload_us.load(Ordering::Relaxed))),
+        set(&catalogue::INTERIM_ANSWERS, InterimResult::ALL.iter().map(|result| result.as_str()), &agent.interim),
         single(&catalogue::UPGRADED_CONNECTIONS, agent.tunnels.load(Ordering::Relaxed).max(0) as f64),
         set(&catalogue::UPGRADED_BYTES, Carried::ALL.iter().map(|way| way.as_str()), &agent.carried),
         single(&catalogue::START_TIME, unix_seconds(agent.start_us)),
