@@ -27,6 +27,7 @@ mod retry;
 mod router;
 mod serve;
 mod server_timing;
+mod streams;
 mod tap;
 mod target;
 mod tee;

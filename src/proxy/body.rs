@@ -1,5 +1,6 @@
 //! Bodies on their way through, streamed at once.
 
+use super::conn::{Conn, Phase};
 use super::flight::Flight;
 use super::h1;
 use super::pool::Lease;
@@ -32,13 +33,19 @@ pub enum RequestBody {
 pub struct Upload {
     body: Option<Incoming>,
     tee: Rc<Tee>,
+    /// The caller's stream, where it is one.
+    stream: Option<Rc<Conn>>,
 }
 
 impl RequestBody {
-    /// Streams `body`, counted and copied by `tee`.
-    pub fn stream(body: Incoming, tee: Rc<Tee>) -> Self {
-        Self::Stream(Upload { body: Some(body), tee })
+    /// Streams `body`, counted and copied by `tee`, and looked after by `stream` where it comes by one.
+    pub fn stream(body: Incoming, tee: Rc<Tee>, stream: Option<Rc<Conn>>) -> Self {
+        Self::Stream(Upload { body: Some(body), tee, stream })
     }
+}
+
+fn data_bytes(frame: &Option<Result<Frame<Bytes>, BodyError>>) -> usize {
+    frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }
 
 /// All bytes that were announced have passed.
@@ -48,6 +55,9 @@ fn is_complete(body: &Incoming) -> bool {
 
 impl Drop for Upload {
     fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            stream.enter(Phase::Between);
+        }
         if let Some(body) = self.body.take().filter(|body| is_complete(body) && !body.is_end_stream()) {
             self.tee.keep_unended(body);
         }
@@ -59,13 +69,23 @@ impl Body for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let (body, tee) = match self.get_mut() {
-            Self::Stream(Upload { body: Some(body), tee }) => (body, tee),
+        let (body, tee, stream) = match self.get_mut() {
+            Self::Stream(Upload { body: Some(body), tee, stream }) => (body, tee, stream),
             Self::Kept(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             _ => return Poll::Ready(None),
         };
         let polled = Pin::new(&mut *body).poll_frame(cx);
         tee.set_starved(polled.is_pending());
+        if let Some(stream) = stream {
+            let came = match &polled {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(frame.data_ref().map_or(0, Bytes::len)),
+                Poll::Ready(_) => Poll::Ready(0),
+                Poll::Pending => Poll::Pending,
+            };
+            if !stream.keeps_sending(came, cx.waker()) {
+                return Poll::Ready(Some(Err("the request's body came too slowly".into())));
+            }
+        }
         let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
         tee.on_frame(frame.as_ref().map(|f| f.as_ref().map_err(Fault::from)), is_complete(body));
@@ -121,7 +141,7 @@ impl Body for ReplyBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Self::Stream(stream) => stream.poll_frame(cx),
+            Self::Stream(stream) => stream.poll_at_pace(cx),
             Self::Switched(_) => Poll::Ready(None),
         }
     }
@@ -159,6 +179,8 @@ pub struct ReplyStream {
     source: Option<Source>,
     idle: Duration,
     standstill: Option<Pin<Box<Sleep>>>,
+    /// The caller's stream, where it is one.
+    stream: Option<Rc<Conn>>,
 }
 
 /// What must go on together when the caller leaves in the middle.
@@ -173,11 +195,29 @@ pub struct Source {
 impl ReplyStream {
     /// Starts streaming; `lease` goes back to its pool at the body's end.
     pub fn new(body: AnswerBody, lease: Lease, flight: Flight, tee: Tee, idle: Duration) -> Self {
+        let stream = flight.stream();
+        // Not asked for is not taken: the caller gives no room.
+        stream.iter().for_each(|stream| stream.blocked());
         let mut source = Source { body, failure: None, tee, lease: Some(lease), flight };
         if source.is_end_stream() {
             source.end();
         }
-        Self { source: Some(source), idle, standstill: None }
+        Self { source: Some(source), idle, standstill: None, stream }
+    }
+
+    /// hyper asks for more of a stream's answer once the caller gave room for it: in between the caller is waited for.
+    fn poll_at_pace(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_frame(cx);
+        if let Some(stream) = &self.stream {
+            match &polled {
+                Poll::Ready(frame) => {
+                    stream.wrote(data_bytes(frame));
+                    stream.blocked();
+                }
+                Poll::Pending => stream.wrote(0),
+            }
+        }
+        polled
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {

@@ -1,9 +1,10 @@
-//! One caller's HTTP/1.1 connection, as its tap, its exchanges and the watchdog see it. All of them are on one thread.
+//! One caller's HTTP/1.1 connection, as its tap, its exchanges and the watchdog see it; or one stream of HTTP/2, as its bodies
+//! do. All of them are on one thread.
 
 use super::framing::Reason;
 use super::limits::Pace;
 use std::cell::{Cell, RefCell};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// A refused or unread request's rest is taken so long after the answer, or the reset that closing then causes could
@@ -53,6 +54,9 @@ pub struct Conn {
     interim: RefCell<Vec<u8>>,
     cut: Cell<Option<Cut>>,
     waker: RefCell<Option<Waker>>,
+    /// Wakes who reads the body of a stream: that may be another connection's task.
+    reader: RefCell<Option<Waker>>,
+    is_stream: bool,
 }
 
 /// Bytes one way, and whether the caller is waited for.
@@ -104,7 +108,35 @@ impl Conn {
             interim: RefCell::default(),
             cut: Cell::new(None),
             waker: RefCell::new(None),
+            reader: RefCell::new(None),
+            is_stream: false,
         }
+    }
+
+    /// A new stream of HTTP/2.
+    pub fn stream(now: Duration) -> Self {
+        Self { is_stream: true, ..Self::new(now) }
+    }
+
+    /// True for a stream, whose bytes its bodies tell; a connection's tap tells its own.
+    pub fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// The body of a stream is read: it is waited for, or `came` of it. False when it has taken too long.
+    pub fn keeps_sending(&self, came: Poll<usize>, waker: &Waker) -> bool {
+        match came {
+            Poll::Ready(bytes) => self.read(bytes),
+            Poll::Pending => {
+                self.enter(Phase::Body);
+                self.starves();
+                self.reader.replace(Some(waker.clone()));
+            }
+        }
+        if let Some(Cut::Read(reason)) = self.cut() {
+            self.break_body(reason);
+        }
+        self.broken().is_none()
     }
 
     /// Bytes came.
@@ -213,8 +245,10 @@ impl Conn {
         }
         if let Some(cut) = self.judge(now, passed, seen, pace) {
             self.cut.set(Some(cut));
-            if let Some(waker) = &*self.waker.borrow() {
-                waker.wake_by_ref();
+            for waker in [&self.waker, &self.reader] {
+                if let Some(waker) = &*waker.borrow() {
+                    waker.wake_by_ref();
+                }
             }
         }
     }

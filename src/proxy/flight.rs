@@ -68,6 +68,11 @@ impl Flight {
         self.conn = conn;
     }
 
+    /// The caller's stream, if it speaks HTTP/2.
+    pub fn stream(&self) -> Option<Rc<Conn>> {
+        self.conn.clone().filter(|conn| conn.is_stream())
+    }
+
     /// Counts the answers that came before the answer.
     pub fn informed(&self, interim: &Interim<'_>) {
         let (forwarded, left_out) = interim.counts();

@@ -179,7 +179,7 @@ async fn forward(
     };
     parts.uri = Uri::from(target);
     let body = match &tee {
-        Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
+        Some(tee) => RequestBody::stream(body, Rc::clone(tee), flight.stream()),
         None => RequestBody::Empty,
     };
     let mut attempt =

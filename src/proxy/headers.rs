@@ -157,7 +157,7 @@ pub struct Caller {
     address: HeaderValue,
     /// True when the caller speaks TLS to us.
     pub tls: bool,
-    /// The connection, when it is one of HTTP/1.1.
+    /// The connection of HTTP/1.1, or the stream of HTTP/2.
     pub conn: Option<Rc<Conn>>,
 }
 
@@ -168,7 +168,7 @@ impl Caller {
         Self { address, tls, conn: None }
     }
 
-    /// On this HTTP/1.1 connection.
+    /// On this connection or stream.
     pub fn on(mut self, conn: Rc<Conn>) -> Self {
         self.conn = Some(conn);
         self

@@ -84,7 +84,7 @@ catalogue! {
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],
         "Records removed from the history before their days were over, because all days together reached `history.max_size`.");
     HTTP2_CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
-        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
+        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood), left more exchanges than they waited for (abandoned), or did not read what was answered long ago (unread).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
     INTERIM_ANSWERS = counter("vigie_interim_answers_total", ["result"],

@@ -11,6 +11,7 @@ mod failures;
 mod frames;
 mod headers;
 mod http2;
+mod http2_pace;
 mod http2_upstream;
 mod interim;
 mod records;

@@ -108,6 +108,8 @@ counted_set! {
         ResetFlood = "reset_flood",
         /// More exchanges abandoned than waited for.
         Abandoned = "abandoned",
+        /// Answers that were given long ago are not read.
+        Unread = "unread",
     }
 }
 
