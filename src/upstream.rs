@@ -34,6 +34,8 @@ pub struct Config {
     pub upgrades: Vec<HeaderValue>,
     /// Time-outs.
     pub timeouts: Timeouts,
+    /// How large the head of an answer may be.
+    pub answer_head: AnswerHead,
     /// Idle connections kept per worker.
     pub max_idle_per_worker: usize,
     /// The limit to count against where the vendor tells none.
@@ -55,6 +57,7 @@ impl Config {
             http: HttpVersion::Auto,
             upgrades: Vec::new(),
             timeouts: Timeouts::default(),
+            answer_head: AnswerHead::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
         }
@@ -65,6 +68,22 @@ impl Config {
         let default = if self.tls { 443 } else { 80 };
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == default { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// Bounds of an answer's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// Bytes, its first line included; in HTTP/2 of its decoded fields as RFC 9113 section 6.5.2 counts them.
+    pub bytes: usize,
+    /// Header lines.
+    pub lines: usize,
+}
+
+impl Default for AnswerHead {
+    fn default() -> Self {
+        // CRMs send 1 to 4 KB; large policies and cookies may double that.
+        Self { bytes: 64 << 10, lines: 100 }
     }
 }
 

@@ -306,6 +306,7 @@ impl Checker<'_> {
         self.range("proxy/limits/keep_alive", &limits.keep_alive, second..=hour, "1s to 1h");
         let sizes = [
             ("proxy/limits/head", limits.head.0, 4 << 10, 256 << 10, "4KiB to 256KiB"),
+            ("proxy/limits/answer_head", limits.answer_head.0, 4 << 10, 256 << 10, "4KiB to 256KiB"),
             ("proxy/limits/uri", limits.uri.0, 1 << 10, 60 << 10, "1KiB to 60KiB"),
             ("proxy/limits/body", limits.body.as_ref().map_or(1 << 10, |b| b.0), 1 << 10, 1 << 50, "1KiB or more"),
             ("proxy/limits/min_rate", limits.min_rate.0, 0, 1 << 20, "at most 1MiB"),

@@ -134,6 +134,7 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             // Whatever cannot be a header's value was reported.
             upgrades: raw.upgrades.iter().filter_map(|protocol| protocol.parse().ok()).collect(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
+            answer_head: file.proxy.limits.of_answers(),
             max_idle_per_worker: raw.max_idle,
             quota: raw.quota.as_ref().map(|q| upstream::DeclaredQuota { limit: q.limit, window: q.window.0 }),
         });

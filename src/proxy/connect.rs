@@ -6,7 +6,7 @@ use super::h1;
 use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::tls;
-use crate::upstream::{self, HttpVersion};
+use crate::upstream::{self, AnswerHead, HttpVersion};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
@@ -65,7 +65,7 @@ impl Dialer {
         let stream = stream?;
         let Some(connector) = &self.tls else {
             if upstream.http == HttpVersion::Http2 {
-                return http2(stream, streams).await;
+                return http2(stream, streams, upstream.answer_head).await;
             }
             return Ok(Sender::H1(h1::Io::Plain(stream)));
         };
@@ -79,7 +79,7 @@ impl Dialer {
         };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if h2 || upstream.http == HttpVersion::Http2 {
-            return http2(stream, streams).await;
+            return http2(stream, streams, upstream.answer_head).await;
         }
         Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
     }
@@ -133,13 +133,14 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
     Err(AgentError::Connect)
 }
 
-async fn http2<S>(stream: S, streams: usize) -> Result<Sender, AgentError>
+async fn http2<S>(stream: S, streams: usize, answer_head: AnswerHead) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let mut builder = http2::Builder::new(LocalExecutor);
     builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
     builder.initial_max_send_streams(streams);
+    builder.max_header_list_size(u32::try_from(answer_head.bytes).unwrap_or(u32::MAX));
     let handshake = builder.handshake::<_, RequestBody>(TokioIo::new(stream));
     let (sender, driver) = handshake.await.map_err(|_| AgentError::BadAnswer)?;
     let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));

@@ -20,10 +20,10 @@ pub use io::{Io, Scratch};
 use super::body::RequestBody;
 use super::interim::Interim;
 use crate::tls;
+use crate::upstream::AnswerHead;
 use bytes::{Buf, Bytes};
 use head::{Head, Length, Search};
 use http::response::Parts;
-use http::header::UPGRADE;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
@@ -62,8 +62,16 @@ pub struct Connection {
     reading: Reading,
     interim: u8,
     keep_alive: bool,
+}
+
+/// What an answer's head may be, and whom those before it are told to.
+pub struct Awaited<'a> {
+    /// Gets the interim answers.
+    pub interim: &'a Interim<'a>,
     /// The protocol that the request asks to switch to.
-    asked: Option<HeaderValue>,
+    pub asked: Option<HeaderValue>,
+    /// How large it may be.
+    pub limits: AnswerHead,
 }
 
 enum Reading {
@@ -77,7 +85,7 @@ impl Connection {
     /// Over a connection on which nothing was sent.
     pub fn new(io: Io, scratch: Rc<Scratch>) -> Self {
         let (read, upload, reading) = (Bytes::new(), Upload::default(), Reading::Nothing);
-        Self { io, scratch, read, upload, reading, interim: 0, keep_alive: true, asked: None }
+        Self { io, scratch, read, upload, reading, interim: 0, keep_alive: true }
     }
 
     /// True while an idle connection can be used: neither closed nor spoken on by its peer, as far as is known without
@@ -95,7 +103,6 @@ impl Connection {
         let bodiless = *request.method() == Method::HEAD;
         self.reading = Reading::Head(Search::default(), bodiless);
         self.interim = 0;
-        self.asked = request.headers().get(UPGRADE).cloned();
         let mut head = self.scratch.write.borrow_mut();
         head.clear();
         let framing = encode::head(&request, &mut head);
@@ -114,26 +121,26 @@ impl Connection {
         }
     }
 
-    /// Sends what can be sent and reads the answer's head; those before it are told to `interim`.
+    /// Sends what can be sent and reads the answer's head; those before it are told on the way.
     ///
     /// # Errors
     /// [`Broken`]; the connection cannot be used again.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>, interim: &Interim<'_>) -> Poll<Result<Parts, Broken>> {
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, awaited: &Awaited<'_>) -> Poll<Result<Parts, Broken>> {
         loop {
             self.send_more(cx)?;
             let Reading::Head(search, bodiless) = &mut self.reading else {
                 return Poll::Ready(Err(Broken::Malformed));
             };
-            let Some(length) = search.end(&self.read)? else {
+            let Some(length) = search.end(&self.read, awaited.limits)? else {
                 if ready!(self.poll_fill(cx))? == 0 {
                     return Poll::Ready(Err(Broken::Closed));
                 }
                 continue;
             };
             let bodiless = *bodiless;
-            let head = Head::parse(self.read.split_to(length), bodiless)?;
+            let head = Head::parse(self.read.split_to(length), bodiless, awaited.limits)?;
             if head.parts.status == StatusCode::SWITCHING_PROTOCOLS {
-                self.switch(&head)?;
+                self.switch(&head, awaited)?;
                 return Poll::Ready(Ok(head.parts));
             }
             if head.is_interim() {
@@ -142,7 +149,7 @@ impl Connection {
                     return Poll::Ready(Err(Broken::Malformed));
                 }
                 self.reading = Reading::Head(Search::default(), bodiless);
-                interim.came(head.parts);
+                awaited.interim.came(head.parts);
                 continue;
             }
             self.keep_alive &= head.keep_alive;
@@ -152,10 +159,10 @@ impl Connection {
     }
 
     /// Only what was asked for may be switched to, and only by a peer that has the whole request.
-    fn switch(&mut self, head: &Head) -> Result<(), Broken> {
+    fn switch(&mut self, head: &Head, awaited: &Awaited<'_>) -> Result<(), Broken> {
         self.keep_alive = false;
-        let asked = self.asked.take().ok_or(Broken::Malformed)?;
-        if !self.upload.is_done() || !head.switches_to(&asked) {
+        let asked = awaited.asked.as_ref().ok_or(Broken::Malformed)?;
+        if !self.upload.is_done() || !head.switches_to(asked) {
             return Err(Broken::Malformed);
         }
         self.reading = Reading::Nothing;

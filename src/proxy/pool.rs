@@ -189,7 +189,7 @@ impl Pool {
         };
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
-            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch))),
+            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch), self.config.answer_head)),
             Sender::H2(sender, allowed) => {
                 let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
                 if !self.retired.get() {

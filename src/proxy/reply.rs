@@ -105,7 +105,7 @@ fn explain_limits(error: AgentError) -> (&'static str, &'static str) {
         ),
         AgentError::AnswerTooLarge => (
             "The head of the upstream's answer is too large",
-            "The request may have been carried out. Look before sending it again; tell the vendor.",
+            "The request may have been carried out: look before sending it again. Raise proxy.limits.answer_head or answer_headers.",
         ),
         error => explain_tls(error),
     }

@@ -42,7 +42,7 @@ impl Upstream {
     /// True when connections made for one serve the other as well.
     pub fn is_called_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
-        let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect);
+        let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect, c.answer_head);
         a.name == b.name && a.host == b.host && address(a) == address(b) && self.trust == other.trust
     }
 

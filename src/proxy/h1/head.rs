@@ -2,19 +2,17 @@
 
 use super::Broken;
 use super::chunked::Chunked;
-use bytes::Bytes;
 use crate::proxy::headers::lists;
 use crate::proxy::upgrade;
+use crate::upstream::AnswerHead;
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use std::mem::MaybeUninit;
 
-/// Longest head taken. CRMs send 1 to 4 KB; large policies and cookies may double that.
-pub const MAX_HEAD_BYTES: usize = 64 << 10;
-
-/// Most header lines taken.
-pub const MAX_HEADERS: usize = 100;
+/// Header lines that are parsed without allocating room for them.
+const LINES_AT_HAND: usize = 100;
 
 /// Looks for the end of a head, over as many reads as it takes, and looks at no byte twice.
 #[derive(Default)]
@@ -28,7 +26,7 @@ impl Search {
     ///
     /// # Errors
     /// A line that ends without CR, or a head too long, or something that cannot be an answer.
-    pub fn end(&mut self, read: &[u8]) -> Result<Option<usize>, Broken> {
+    pub fn end(&mut self, read: &[u8], limits: AnswerHead) -> Result<Option<usize>, Broken> {
         let start = &read[..read.len().min(b"HTTP/1.".len())];
         if !b"HTTP/1.".starts_with(start) {
             return Err(Broken::Malformed);
@@ -41,12 +39,12 @@ impl Search {
             }
             self.seen = line_end + 1;
             if line_end - 1 == self.line_start {
-                return if self.seen > MAX_HEAD_BYTES { Err(Broken::TooLarge) } else { Ok(Some(self.seen)) };
+                return if self.seen > limits.bytes { Err(Broken::TooLarge) } else { Ok(Some(self.seen)) };
             }
             self.line_start = self.seen;
         }
         self.seen = read.len();
-        if read.len() > MAX_HEAD_BYTES { Err(Broken::TooLarge) } else { Ok(None) }
+        if read.len() > limits.bytes { Err(Broken::TooLarge) } else { Ok(None) }
     }
 }
 
@@ -81,11 +79,18 @@ pub struct Head {
 
 impl Head {
     /// Parses a head. `bodiless`: the request was HEAD.
-    pub fn parse(head: Bytes, bodiless: bool) -> Result<Self, Broken> {
-        let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    pub fn parse(head: Bytes, bodiless: bool, limits: AnswerHead) -> Result<Self, Broken> {
+        let mut at_hand = [const { MaybeUninit::uninit() }; LINES_AT_HAND];
+        let mut room = Vec::new();
+        let lines = if limits.lines <= LINES_AT_HAND {
+            &mut at_hand[..limits.lines]
+        } else {
+            room.resize_with(limits.lines, MaybeUninit::uninit);
+            &mut room[..]
+        };
         let mut parsed = httparse::Response::new(&mut []);
         let status = httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut parsed, &head, &mut lines)
+            .parse_response_with_uninit_headers(&mut parsed, &head, lines)
             .map_err(|e| if e == httparse::Error::TooManyHeaders { Broken::TooLarge } else { Broken::Malformed })?;
         if status != httparse::Status::Complete(head.len()) {
             return Err(Broken::Malformed);

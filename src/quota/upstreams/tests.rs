@@ -4,7 +4,7 @@ use crate::exchange::redact::Masked;
 use crate::exchange::{AgentError, Attempt, Direction, Kind, Message, Place, Target, Trace};
 use crate::telemetry::Caps;
 use crate::telemetry::metrics::Options;
-use crate::upstream::{DeclaredQuota, HttpVersion, Timeouts};
+use crate::upstream::{AnswerHead, DeclaredQuota, HttpVersion, Timeouts};
 use crate::vendors::Profile;
 use http::Method;
 use std::time::Duration;
@@ -23,6 +23,7 @@ fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
         trust: crate::tls::Trust::default(),
         http: HttpVersion::Auto,
         upgrades: Vec::new(),
+        answer_head: AnswerHead::default(),
         timeouts: Timeouts::default(),
         max_idle_per_worker: 1,
         quota,
