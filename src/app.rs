@@ -1,5 +1,6 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
+mod certificates;
 mod lock;
 mod rebuild;
 mod reload;
@@ -128,6 +129,9 @@ impl App {
         let (upstreams, _) = names(&config);
         rebuild_from_history(&config.history, &state, upstreams);
         let stop_admin = CancellationToken::new();
+        certificates::note(&config, None, &state.metrics);
+        let (metrics, clock) = (Arc::clone(&state.metrics), state.clock.clone());
+        tokio::spawn(certificates::watch(metrics, move || clock.wall_us() / 1_000_000, stop_admin.clone()));
         tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
         tell_addresses(data_dir.path(), &addresses);
         Ok(Self {

@@ -207,7 +207,10 @@ fn make_ready(
         router,
         max_streams: config.max_streams,
         grace: config.drain,
-        upstreams: upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?,
+        upstreams: upstreams
+            .iter()
+            .map(|upstream| upstreams::Upstream::new(upstream.clone(), surroundings.metrics.agent().certificates()))
+            .collect::<Result<_, _>>()?,
         places: places::Places::new(surroundings.max_routes),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a configuration that cannot be used changes nothing; no exchange and no connection is cut by one that can.
 
-use super::{App, names, peers, rebuild_from_history, recorder_settings, tell_addresses, unserved};
+use super::{App, certificates, names, peers, rebuild_from_history, recorder_settings, tell_addresses, unserved};
 use crate::config::Config;
 
 impl App {
@@ -29,6 +29,7 @@ impl App {
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
+        certificates::note(&config, None, &self.state.metrics);
         let new = upstreams.into_iter().filter(|name| !known.iter().any(|u| u.name() == name)).collect();
         rebuild_from_history(&self.config.history, &self.state, new);
         self.config.proxy = config.proxy;

@@ -5,6 +5,7 @@ use super::flight::micros;
 use super::h1;
 use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
+use crate::telemetry::metrics::NotAfter;
 use crate::tls;
 use crate::upstream::{self, AnswerHead, HttpVersion};
 use hyper::client::conn::http2;
@@ -40,12 +41,14 @@ pub struct Dialer {
     tls: Option<TlsConnector>,
     /// The latest handshake's failure of all workers, 0 for none: only a change is worth a line in the log.
     failing: Arc<AtomicU8>,
+    /// Until when the upstream's certificate is good, as the last handshake showed it.
+    not_after: NotAfter,
 }
 
 impl Dialer {
-    /// `tls` is the client configuration for an `https` upstream.
-    pub fn new(tls: Option<Arc<rustls::ClientConfig>>) -> Self {
-        Self { tls: tls.map(TlsConnector::from), failing: Arc::default() }
+    /// `tls` is the client configuration for an `https` upstream, and `not_after` where its certificate's end is noted.
+    pub fn new(tls: Option<Arc<rustls::ClientConfig>>, not_after: NotAfter) -> Self {
+        Self { tls: tls.map(TlsConnector::from), failing: Arc::default(), not_after }
     }
 
     /// Connects; `times` is filled as far as it got, also on failure. `streams` is what the peer of an HTTP/2 connection is
@@ -77,6 +80,7 @@ impl Dialer {
             Ok(stream) => stream,
             Err(error) => return Err(self.failed(upstream, &error)),
         };
+        self.note(stream.get_ref().1);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if h2 || upstream.http == HttpVersion::Http2 {
             return http2(stream, streams, upstream.answer_head).await;
@@ -86,6 +90,13 @@ impl Dialer {
 }
 
 impl Dialer {
+    fn note(&self, session: &rustls::ClientConnection) {
+        let certificate = session.peer_certificates().and_then(|chain| chain.first());
+        if let Some(end) = certificate.and_then(|certificate| tls::not_after(certificate)) {
+            self.not_after.store(end, Ordering::Relaxed);
+        }
+    }
+
     fn failed(&self, upstream: &upstream::Config, error: &std::io::Error) -> AgentError {
         let kind = tls::upstream_error(error);
         self.tell(upstream, kind, error);

@@ -3,6 +3,7 @@
 use super::connect::{Dialer, TlsSetupError, tls_config};
 use super::h1::Scratch;
 use super::pool::Pool;
+use crate::telemetry::metrics::{Certificates, Owner};
 use crate::upstream::{Config, HttpVersion, Timeouts};
 use crate::vendors::Profile;
 use http::uri::PathAndQuery;
@@ -24,16 +25,20 @@ pub struct Upstream {
 
 impl Upstream {
     /// Loads certificates; fails where the upstream could never be verified.
-    pub fn new(config: Config) -> Result<Self, TlsSetupError> {
-        let dialer = Dialer::new(tls_config(&config)?);
+    pub fn new(config: Config, certificates: &Certificates) -> Result<Self, TlsSetupError> {
+        let dialer = |config: &Config| {
+            let not_after = certificates.of(Owner::Upstream, &config.name);
+            Ok::<_, TlsSetupError>(Dialer::new(tls_config(config)?, not_after))
+        };
         let switching = match config.http {
             HttpVersion::Auto if config.tls && !config.upgrades.is_empty() => {
                 let only_1 = Config { http: HttpVersion::Http1, max_idle_per_worker: 0, ..config.clone() };
-                let dialer = Dialer::new(tls_config(&only_1)?);
+                let dialer = dialer(&only_1)?;
                 Some((only_1, dialer))
             }
             _ => None,
         };
+        let dialer = dialer(&config)?;
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
         let trust = config.trust.fingerprint();
         Ok(Self { config, dialer, switching, host, trust })

@@ -5,6 +5,7 @@
 //! never by a hash of it. Every family is bounded by the caps, and what goes beyond is counted.
 
 mod agent;
+mod certificates;
 mod collector;
 mod family;
 mod histogram;
@@ -15,6 +16,7 @@ mod requests;
 mod upstream;
 mod worker;
 
+pub use certificates::{Certificates, NotAfter, Owner};
 pub use agent::{
     AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, InterimResult, LogSink, RecorderMetrics, Refusal,
     SpanResult,

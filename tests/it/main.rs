@@ -4,6 +4,7 @@
 
 mod admin;
 mod catalogue;
+mod certificates;
 mod cli;
 #[cfg(feature = "peers")]
 mod clients;

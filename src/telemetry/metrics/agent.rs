@@ -1,5 +1,6 @@
 //! What the agent tells of itself: recorder, log, history, spans, configuration.
 
+use super::certificates::Certificates;
 use super::family::{Family, single};
 use crate::telemetry::catalogue;
 use crate::tls::HandshakeFailure;
@@ -211,6 +212,7 @@ pub struct AgentMetrics {
     connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
     tunnels: AtomicI64,
     interim: [AtomicU64; InterimResult::ALL.len()],
+    certificates: Certificates,
     carried: [AtomicU64; Carried::ALL.len()],
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
@@ -238,6 +240,7 @@ impl AgentMetrics {
             connections_cut: Default::default(),
             tunnels: AtomicI64::new(0),
             interim: Default::default(),
+            certificates: Certificates::default(),
             carried: Default::default(),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
@@ -330,6 +333,11 @@ impl AgentMetrics {
         self.carried[way as usize].fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Certificates and their ends.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
     /// Counts interim answers.
     pub fn interim(&self, result: InterimResult, answers: u64) {
         self.interim[result as usize].fetch_add(answers, Ordering::Relaxed);
@@ -352,6 +360,7 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
     build.add(&[agent.version, agent.commit], 1.0);
     vec![
         build.finish(),
+        agent.certificates.family(),
         set(&catalogue::RECORDER_DROPPED, DropStage::ALL.iter().map(|stage| stage.as_str()), &recorder.dropped),
         set(&catalogue::LOG_LINES, sinks(), &agent.log_lines),
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
