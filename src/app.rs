@@ -72,6 +72,8 @@ pub struct App {
     log: LogSinks,
     history: Option<History>,
     spans: Option<Spans>,
+    /// What the read side shows, if it speaks TLS.
+    shown: Option<admin::Shown>,
     stop_admin: CancellationToken,
 }
 
@@ -81,6 +83,7 @@ impl App {
         adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
         let admin_listener = listen(config.admin.address).await?;
+        let shown = config.admin.shown().context("the admin listener's TLS cannot be set up")?.map(admin::Shown::new);
         let data_dir = DataDir::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
@@ -129,10 +132,10 @@ impl App {
         let (upstreams, _) = names(&config);
         rebuild_from_history(&config.history, &state, upstreams);
         let stop_admin = CancellationToken::new();
-        certificates::note(&config, None, &state.metrics);
+        certificates::note(&config, &state.metrics);
         let (metrics, clock) = (Arc::clone(&state.metrics), state.clock.clone());
         tokio::spawn(certificates::watch(metrics, move || clock.wall_us() / 1_000_000, stop_admin.clone()));
-        tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
+        tokio::spawn(admin::serve(admin_listener, shown.clone(), Arc::clone(&state), stop_admin.clone()));
         tell_addresses(data_dir.path(), &addresses);
         Ok(Self {
             addresses,
@@ -146,6 +149,7 @@ impl App {
             log,
             history,
             spans,
+            shown,
             stop_admin,
         })
     }

@@ -20,11 +20,10 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How often the same end is told.
 const AGAIN: Duration = Duration::from_secs(86_400);
 
-/// Notes the ends of the certificates that `config` names, and forgets those of names that it has no more. `admin` is what the
-/// read side shows, if it speaks TLS.
-pub fn note(config: &Config, admin: Option<&Path>, metrics: &Metrics) {
+/// Notes the ends of the certificates that `config` names, and forgets those of names that it has no more.
+pub fn note(config: &Config, metrics: &Metrics) {
     let certificates = metrics.agent().certificates();
-    let own = own(config, admin);
+    let own = own(config);
     let upstream = |name: &str| config.upstreams.iter().any(|u| &*u.name == name);
     certificates.retain(|owner, name| match owner {
         Owner::Upstream => upstream(name),
@@ -39,7 +38,7 @@ pub fn note(config: &Config, admin: Option<&Path>, metrics: &Metrics) {
 }
 
 /// Vigie's own, by whom they are shown and where they are read.
-fn own<'a>(config: &'a Config, admin: Option<&'a Path>) -> Vec<(Owner, String, &'a Path)> {
+fn own(config: &Config) -> Vec<(Owner, String, &Path)> {
     let listeners = config.proxy.listeners.iter().filter_map(|listener| {
         let files = listener.tls.as_ref()?;
         Some((Owner::Listener, listener.address.to_string(), files.certificate.as_path()))
@@ -48,7 +47,8 @@ fn own<'a>(config: &'a Config, admin: Option<&'a Path>) -> Vec<(Owner, String, &
         let (certificate, _) = upstream.trust.identity.as_ref()?;
         Some((Owner::Client, upstream.name.to_string(), certificate.as_path()))
     });
-    let admin = admin.map(|file| (Owner::Admin, config.admin.address.to_string(), file));
+    let admin = config.admin.tls.as_ref();
+    let admin = admin.map(|files| (Owner::Admin, config.admin.address.to_string(), files.certificate.as_path()));
     listeners.chain(clients).chain(admin).collect()
 }
 

@@ -16,6 +16,8 @@ impl App {
             config.proxy.trace_ratio = 0.0;
         }
         let settings = recorder_settings(&config)?;
+        // Whether it speaks TLS at all needs a restart, as its address does.
+        let renewed = config.admin.shown()?;
         let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
         // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
         let (upstreams, integrations) = names(&config);
@@ -29,7 +31,11 @@ impl App {
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
-        certificates::note(&config, None, &self.state.metrics);
+        if let (Some(shown), Some(renewed)) = (&self.shown, renewed) {
+            shown.replace(renewed);
+        }
+        config.admin.address = self.config.admin.address;
+        certificates::note(&config, &self.state.metrics);
         let new = upstreams.into_iter().filter(|name| !known.iter().any(|u| u.name() == name)).collect();
         rebuild_from_history(&self.config.history, &self.state, new);
         self.config.proxy = config.proxy;

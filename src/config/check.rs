@@ -24,7 +24,7 @@ pub use tls::{files, trust};
 pub const DEFAULT_PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// What a listener off loopback needs.
 const PROXY_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
-const ADMIN_REMEDY: &str = "use 127.0.0.1, or set allow_plaintext: true beside it";
+const ADMIN_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
 /// Labels of what is in no configured place.
 const RESERVED: [&str; 3] = ["unknown", "other", "vigie"];
 

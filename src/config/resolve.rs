@@ -59,6 +59,7 @@ fn read_side(raw: raw::Admin) -> admin::Config {
     let tokens_file = raw.tokens_file.map(PathBuf::from);
     admin::Config {
         address: raw.address.0,
+        tls: raw.tls.as_ref().map(super::check::files),
         tokens: raw.tokens.into_iter().map(token).collect(),
         // It was read a moment ago; should that fail now, nobody is let in until the file is read again.
         file_tokens: tokens_file.as_deref().and_then(|file| admin::tokens::read(file).ok()).unwrap_or_default(),

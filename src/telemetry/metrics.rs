@@ -12,6 +12,7 @@ mod histogram;
 mod labels;
 mod method;
 mod path;
+mod recorder;
 mod requests;
 mod upstream;
 mod worker;
@@ -25,6 +26,7 @@ pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
 pub use path::{AttemptEnd, PathShard};
+pub use recorder::RecorderMetrics;
 pub use upstream::{QuotaValues, UpstreamMetrics};
 pub use worker::WorkerMetrics;
 
