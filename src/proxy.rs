@@ -18,6 +18,7 @@ mod headers;
 mod held;
 mod http2;
 mod interim;
+mod last_words;
 mod limits;
 mod places;
 mod pool;

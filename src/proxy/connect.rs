@@ -3,6 +3,7 @@
 use super::body::RequestBody;
 use super::flight::micros;
 use super::h1;
+use super::last_words::LastWords;
 use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::telemetry::metrics::NotAfter;
@@ -83,7 +84,7 @@ impl Dialer {
         self.note(stream.get_ref().1);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if h2 || upstream.http == HttpVersion::Http2 {
-            return http2(stream, streams, upstream.answer_head).await;
+            return http2(LastWords(stream), streams, upstream.answer_head).await;
         }
         Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
     }
