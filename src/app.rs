@@ -82,8 +82,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
-        let admin_listener = listen(config.admin.address).await?;
-        let shown = config.admin.shown().context("the admin listener's TLS cannot be set up")?.map(admin::Shown::new);
+        let (admin_listener, shown) = open_admin(&config.admin).await?;
         let data_dir = DataDir::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
@@ -96,8 +95,7 @@ impl App {
             LogSinks::start(&config.telemetry.log, clock.clone()).context("the exchange log cannot be started")?;
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
-        let runtime = tokio::runtime::Handle::current();
-        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
+        let spans = start_spans(&config, &metrics)?;
 
         let settings = InForce::new(recorder_settings(&config)?);
         let outputs = Outputs {
@@ -132,9 +130,7 @@ impl App {
         let (upstreams, _) = names(&config);
         rebuild_from_history(&config.history, &state, upstreams);
         let stop_admin = CancellationToken::new();
-        certificates::note(&config, &state.metrics);
-        let (metrics, clock) = (Arc::clone(&state.metrics), state.clock.clone());
-        tokio::spawn(certificates::watch(metrics, move || clock.wall_us() / 1_000_000, stop_admin.clone()));
+        certificates::start(&config, &state.metrics, &state.clock, &stop_admin);
         tokio::spawn(admin::serve(admin_listener, shown.clone(), Arc::clone(&state), stop_admin.clone()));
         tell_addresses(data_dir.path(), &addresses);
         Ok(Self {
@@ -186,6 +182,17 @@ impl App {
         self.stop_admin.cancel();
         cut
     }
+}
+
+async fn open_admin(config: &admin::Config) -> anyhow::Result<(TcpListener, Option<admin::Shown>)> {
+    let listener = listen(config.address).await?;
+    let shown = config.shown().context("the admin listener's TLS cannot be set up")?;
+    Ok((listener, shown.map(admin::Shown::new)))
+}
+
+fn start_spans(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Spans>> {
+    let runtime = tokio::runtime::Handle::current();
+    Ok(Spans::start(&config.telemetry.traces, peers(config), Arc::clone(metrics), runtime)?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {

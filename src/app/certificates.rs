@@ -1,5 +1,6 @@
 //! Certificates end, and nothing breaks before they do: their ends are a metric, and two weeks ahead a line in the log.
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::metrics::{Metrics, Owner};
 use crate::tls;
@@ -19,6 +20,12 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How often the same end is told.
 const AGAIN: Duration = Duration::from_secs(86_400);
+
+/// Notes the certificates that `config` names, and tells of those that end soon until `stop`.
+pub fn start(config: &Config, metrics: &Arc<Metrics>, clock: &Clock, stop: &CancellationToken) {
+    note(config, metrics);
+    tokio::spawn(watch(Arc::clone(metrics), clock.clone(), stop.clone()));
+}
 
 /// Notes the ends of the certificates that `config` names, and forgets those of names that it has no more.
 pub fn note(config: &Config, metrics: &Metrics) {
@@ -52,8 +59,7 @@ fn own(config: &Config) -> Vec<(Owner, String, &Path)> {
     listeners.chain(clients).chain(admin).collect()
 }
 
-/// Tells of those that end soon, until `stop`.
-pub async fn watch(metrics: Arc<Metrics>, now_s: impl Fn() -> i64, stop: CancellationToken) {
+async fn watch(metrics: Arc<Metrics>, clock: Clock, stop: CancellationToken) {
     let (mut look, mut told) = (tokio::time::interval(LOOK), Told::default());
     loop {
         tokio::select! {
@@ -61,7 +67,7 @@ pub async fn watch(metrics: Arc<Metrics>, now_s: impl Fn() -> i64, stop: Cancell
             _ = look.tick() => {}
         }
         for (owner, name, end) in metrics.agent().certificates().known() {
-            if let Some(left) = told.due(owner, &name, end, now_s(), Instant::now()) {
+            if let Some(left) = told.due(owner, &name, end, clock.wall_us() / 1_000_000, Instant::now()) {
                 tell(owner, &name, left);
             }
         }

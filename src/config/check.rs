@@ -3,7 +3,7 @@
 //! Runs on what the schema left standing, so that all errors come at once; where something was taken out, a check that
 //! would need it stays silent instead of guessing.
 
-use super::raw::{File, ListenerTls, Proxy};
+use super::raw::{File, Http, ListenerTls, Proxy};
 use super::report::{Report, suggestion};
 use super::scalar::{Address, Span};
 use super::tree::{Node, Path, Value};
@@ -16,7 +16,6 @@ mod admin;
 mod integrations;
 mod secrets;
 mod tls;
-mod upgrades;
 
 pub use tls::{files, trust};
 
@@ -239,7 +238,9 @@ impl Checker<'_> {
                 self.range(&path("quota/window"), &quota.window, bounds, "1s to 31d");
             }
             tls::upstream(self, name, upstream);
-            upgrades::check(self, name, upstream);
+            if !upstream.upgrades.is_empty() && matches!(upstream.http, Http::Two) {
+                self.error(&path("upgrades"), "needs HTTP/1.1, and http: 2 rules it out; remove one of them");
+            }
             let plain = !upstream.url.0.tls && !upstream.url.0.is_loopback();
             if plain && !upstream.allow_plaintext {
                 self.error(&path("url"), "credentials would cross the network in plain text; use https, or set allow_plaintext: true beside it");

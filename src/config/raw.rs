@@ -1,6 +1,6 @@
 //! The file as written: one struct a section. Doc comments are the schema's descriptions and the README's reference.
 
-use super::scalar::{Address, Bytes, Fingerprint, HeaderName, HeaderSecret, Link, Span, Token, Workers};
+use super::scalar::{self, Address, Bytes, Fingerprint, HeaderName, HeaderSecret, Link, Span, Token, Workers};
 use crate::{recorder, telemetry, upstream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,6 @@ pub struct File {
 
 /// Names become metric labels and parts of paths.
 const NAME: &str = "^[a-z0-9_-]{1,40}$";
-/// A protocol's name and, where it has one, its version (RFC 9110 section 7.8).
-const PROTOCOL: &str = "^[a-z0-9!#$%&'*+.^_`|~-]+(/[a-z0-9!#$%&'*+.^_`|~-]+)?$";
 /// Upstreams at most; each pre-creates its series.
 const MAX_UPSTREAMS: usize = 50;
 /// Integrations at most; each is looked up by hash, so this only bounds memory.
@@ -200,8 +198,8 @@ pub struct Upstream {
     pub http: Http,
     /// Protocols that callers may switch to with `Upgrade`, e.g. `[websocket]`; an offered `h2c` is left out, any other is refused with 501. Only from HTTP/1.1 and to HTTP/1.1; what is said afterwards is counted, not read.
     #[serde(default)]
-    #[schemars(length(max = 8), inner(length(max = 40), pattern(PROTOCOL)))]
-    pub upgrades: Vec<String>,
+    #[schemars(length(max = 8))]
+    pub upgrades: Vec<scalar::Protocol>,
     /// Time-outs towards it.
     #[serde(default)]
     pub timeouts: Timeouts,

@@ -132,8 +132,7 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             path_prefix: raw.path_prefix.clone(),
             trust: super::check::trust(&raw.tls),
             http: raw.http.into(),
-            // Whatever cannot be a header's value was reported.
-            upgrades: raw.upgrades.iter().filter_map(|protocol| protocol.parse().ok()).collect(),
+            upgrades: raw.upgrades.iter().map(|protocol| protocol.0.clone()).collect(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
             answer_head: file.proxy.limits.of_answers(),
             max_idle_per_worker: raw.max_idle,

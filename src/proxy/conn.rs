@@ -47,6 +47,8 @@ pub struct Conn {
     in_flight: Cell<usize>,
     calls: Cell<u64>,
     answered: Cell<u64>,
+    /// Reading waits for an answer to be given.
+    paused: Cell<bool>,
     refusal: Cell<Option<(u64, Reason)>>,
     broken: Cell<Option<Reason>>,
     /// Nothing that was written waits: what is written next begins a message.
@@ -102,6 +104,7 @@ impl Conn {
             in_flight: Cell::new(0),
             calls: Cell::new(0),
             answered: Cell::new(0),
+            paused: Cell::new(false),
             refusal: Cell::new(None),
             broken: Cell::new(None),
             clean: Cell::new(true),
@@ -180,6 +183,14 @@ impl Conn {
     /// A call of the service has its answer, and HTTP goes on behind it.
     pub fn answered(&self) {
         self.answered.set(self.answered.get() + 1);
+        if self.paused.take() {
+            self.wake();
+        }
+    }
+
+    /// Nothing is read until the next answer is given.
+    pub fn pause(&self) {
+        self.paused.set(true);
     }
 
     /// True once so many heads have their answers.
@@ -245,10 +256,14 @@ impl Conn {
         }
         if let Some(cut) = self.judge(now, passed, seen, pace) {
             self.cut.set(Some(cut));
-            for waker in [&self.waker, &self.reader] {
-                if let Some(waker) = &*waker.borrow() {
-                    waker.wake_by_ref();
-                }
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        for waker in [&self.waker, &self.reader] {
+            if let Some(waker) = &*waker.borrow() {
+                waker.wake_by_ref();
             }
         }
     }

@@ -84,7 +84,7 @@ impl Dialer {
         self.note(stream.get_ref().1);
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if h2 || upstream.http == HttpVersion::Http2 {
-            return http2(LastWords(stream), streams, upstream.answer_head).await;
+            return http2(LastWords::of(stream), streams, upstream.answer_head).await;
         }
         Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
     }

@@ -62,10 +62,8 @@ where
     let metrics = std::sync::Arc::clone(&seat.worker().shared.metrics);
     let max_streams = seat.worker().shared.max_streams;
     let keep_alive = seat.worker().shared.limits.pace.keep_alive;
-    let context = Rc::new((
-        seat,
-        Streams { begun_at: Cell::new(None), answered: Cell::new(0), abandoned: Cell::new(0) },
-    ));
+    let context =
+        Rc::new((seat, Streams { begun_at: Cell::new(None), answered: Cell::new(0), abandoned: Cell::new(0) }));
     let serving = Rc::clone(&context);
     let tasks = Tasks::default();
     let running = tasks.clone();

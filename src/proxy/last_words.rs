@@ -5,36 +5,52 @@
 use crate::tls;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Gives a failed write the name of the alert that waits to be read, if one does.
-pub struct LastWords<S>(pub S);
+pub struct LastWords<S> {
+    io: S,
+    failure: Option<io::Error>,
+}
 
 impl<S: AsyncRead + Unpin> LastWords<S> {
-    /// What is read is lost, which the connection is anyway.
-    fn told(&mut self, error: io::Error) -> io::Error {
+    /// Over a connection whose handshake is done on this side.
+    pub fn of(io: S) -> Self {
+        Self { io, failure: None }
+    }
+
+    /// Passes `polled` on, but a failure only once what came before the end was read; that is lost, as the connection is.
+    /// The end of a connection that takes no more is always told, so this does not wait for ever.
+    fn poll_told<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(error)) => drop(self.failure.get_or_insert(error)),
+            other if self.failure.is_none() => return other,
+            _ => {}
+        }
         let mut scratch = [0; 1 << 10];
         loop {
             let mut buf = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut self.0).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                Poll::Ready(Err(alert)) if tls::alert_after_handshake(&alert).is_some() => return alert,
-                _ => return error,
+            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                Err(alert) if tls::alert_after_handshake(&alert).is_some() => return Poll::Ready(Err(alert)),
+                _ => break,
             }
         }
+        Poll::Ready(Err(self.failure.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for LastWords<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LastWords<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes).map_err(|error| self.told(error))
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.poll_told(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -42,18 +58,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LastWords<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, parts).map_err(|error| self.told(error))
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
+        self.poll_told(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx).map_err(|error| self.told(error))
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.poll_told(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

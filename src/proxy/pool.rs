@@ -9,7 +9,7 @@ use super::{connect, retry};
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
 use bytes::Bytes;
-use http::header::{CONNECTION, TE};
+use http::header::{CONNECTION, TE, UPGRADE};
 use http::response::Parts;
 use http::{HeaderValue, Request, Uri};
 use http_body::{Frame, SizeHint};
@@ -189,7 +189,7 @@ impl Pool {
         };
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
-            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch), self.config.answer_head)),
+            Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch))),
             Sender::H2(sender, allowed) => {
                 let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
                 if !self.retired.get() {
@@ -259,8 +259,10 @@ impl Lease {
         match &mut self.lent {
             Lent::H1(connection) => {
                 announce_trailers(&mut request);
+                let asked = request.headers().get(UPGRADE).cloned();
+                let awaited = h1::Awaited { interim, asked, limits: self.pool.config.answer_head };
                 connection.start(request, served).map_err(Failure::Unsent)?;
-                let parts = std::future::poll_fn(|cx| connection.poll_head(cx, interim)).await;
+                let parts = std::future::poll_fn(|cx| connection.poll_head(cx, &awaited)).await;
                 Ok((parts.map_err(Failure::Broken)?, AnswerBody::Leased))
             }
             Lent::H2(sender, _) => {

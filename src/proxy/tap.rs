@@ -124,7 +124,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                     this.judge_held()?;
                     continue;
                 }
-                // Asked again once the answer is out.
+                // hyper does not ask again by itself once it was told to wait.
+                this.conn.pause();
                 if this.held.back().len() >= this.limits.head_bytes {
                     return Poll::Pending;
                 }

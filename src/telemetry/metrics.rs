@@ -17,11 +17,11 @@ mod requests;
 mod upstream;
 mod worker;
 
-pub use certificates::{Certificates, NotAfter, Owner};
 pub use agent::{
-    AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, InterimResult, LogSink, RecorderMetrics, Refusal,
+    AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, InterimResult, LogSink, Refusal,
     SpanResult,
 };
+pub use certificates::{Certificates, NotAfter, Owner};
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
