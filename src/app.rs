@@ -18,7 +18,7 @@ use crate::telemetry::metrics::{Metrics, Options};
 use crate::telemetry::otlp::{Peers, Spans};
 use crate::telemetry::sink::LogSinks;
 use crate::vendors::Profile;
-use crate::{admin, proxy};
+use crate::{admin, proxy, upstream};
 use anyhow::Context;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -324,7 +324,9 @@ fn open_history(
 }
 
 fn knowledge(config: &Config) -> anyhow::Result<HashMap<Arc<str>, Knowledge>> {
-    config.upstreams.iter().map(|u| Ok((Arc::clone(&u.name), know(Arc::clone(&u.profile))?))).collect()
+    let origins: Arc<[_]> = config.upstreams.iter().filter_map(upstream::Config::origin).collect();
+    let among = |known: Knowledge| known.among(Arc::clone(&origins));
+    config.upstreams.iter().map(|u| Ok((Arc::clone(&u.name), among(know(Arc::clone(&u.profile))?)))).collect()
 }
 
 fn know(profile: Arc<Profile>) -> anyhow::Result<Knowledge> {

@@ -20,6 +20,7 @@ mod http2;
 mod interim;
 mod last_words;
 mod limits;
+mod links;
 mod places;
 mod pool;
 mod preface;
@@ -102,12 +103,23 @@ pub struct Listener {
     pub tls: Option<ServerFiles>,
     /// Callers may speak HTTP/2 in plain text, with prior knowledge.
     pub prior_knowledge: bool,
+    /// What callers call it, where something in front of it makes that different from what arrives here.
+    pub public_url: Option<PublicUrl>,
+}
+
+/// A URL by which callers reach a listener through whatever stands in front of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Scheme and authority: `https://gateway.example`.
+    pub origin: String,
+    /// What stands before the paths that arrive here; empty or starting with `/`, no trailing `/`.
+    pub path: String,
 }
 
 impl Listener {
     /// A plain-text listener for everybody.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false }
+        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false, public_url: None }
     }
 }
 
@@ -213,6 +225,7 @@ fn make_ready(
             .map(|upstream| upstreams::Upstream::new(upstream.clone(), surroundings.metrics.agent().certificates()))
             .collect::<Result<_, _>>()?,
         places: places::Places::new(surroundings.max_routes),
+        links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),

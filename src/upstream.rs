@@ -1,5 +1,6 @@
 //! What is known of one CRM endpoint that calls are forwarded to.
 
+use crate::exchange::Origin;
 use crate::tls::Trust;
 use crate::vendors::Profile;
 use http::HeaderValue;
@@ -40,6 +41,8 @@ pub struct Config {
     pub max_idle_per_worker: usize,
     /// The limit to count against where the vendor tells none.
     pub quota: Option<DeclaredQuota>,
+    /// Links in bodies are rewritten where the profile names their places.
+    pub rewrite_links: bool,
 }
 
 impl Config {
@@ -60,7 +63,13 @@ impl Config {
             answer_head: AnswerHead::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
+            rewrite_links: false,
         }
+    }
+
+    /// Its origin, as links in its answers are held against; `None` for a host that no URL can name.
+    pub fn origin(&self) -> Option<Origin> {
+        Origin::new(self.tls, &self.host, self.port)
     }
 
     /// `host`, or `host:port` when the port is not the scheme's default: the value of `Host`.

@@ -3,11 +3,12 @@
 //! Runs on what the schema left standing, so that all errors come at once; where something was taken out, a check that
 //! would need it stays silent instead of guessing.
 
-use super::raw::{File, Http, ListenerTls, Proxy};
+use super::raw::{File, Http, ListenerTls, Proxy, Upstream};
 use super::report::{Report, suggestion};
-use super::scalar::{Address, Span};
+use super::scalar::{Address, Link, Span};
 use super::tree::{Node, Path, Value};
 use super::validate::subject;
+use crate::vendors::Profile;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct Listening<'a> {
     pub tls: Option<&'a ListenerTls>,
     /// HTTP/2 in plain text.
     pub prior_knowledge: bool,
+    /// What callers call it.
+    pub public_url: Option<&'a Link>,
     allow_plaintext: bool,
 }
 
@@ -51,8 +54,17 @@ impl Proxy {
             let address = self.address.as_ref().map_or(DEFAULT_PROXY, |Address(a)| *a);
             let (tls, prior_knowledge) = (self.tls.as_ref(), self.http2_prior_knowledge);
             let (path, allow_plaintext) = ("proxy".to_owned(), self.allow_plaintext);
-            let (upstream, integration) = (None, None);
-            return vec![Listening { path, address, upstream, integration, tls, prior_knowledge, allow_plaintext }];
+            let public_url = self.public_url.as_ref();
+            return vec![Listening {
+                path,
+                address,
+                upstream: None,
+                integration: None,
+                tls,
+                prior_knowledge,
+                public_url,
+                allow_plaintext,
+            }];
         };
         let listening = listeners.iter().enumerate().map(|(i, l)| Listening {
             path: format!("proxy/listeners/{i}"),
@@ -61,6 +73,7 @@ impl Proxy {
             integration: l.integration.as_deref(),
             tls: l.tls.as_ref(),
             prior_knowledge: l.http2_prior_knowledge,
+            public_url: l.public_url.as_ref(),
             allow_plaintext: l.allow_plaintext,
         });
         listening.collect()
@@ -108,7 +121,7 @@ impl Checker<'_> {
         if self.written("proxy/address") && self.written("proxy/listeners") {
             self.error("proxy/address", "given beside listeners; move it into the list or remove it");
         }
-        for key in ["allow_plaintext", "tls", "http2_prior_knowledge"] {
+        for key in ["allow_plaintext", "tls", "http2_prior_knowledge", "public_url"] {
             let path = format!("proxy/{key}");
             if self.written(&path) && self.written("proxy/listeners") {
                 self.error(&path, "applies to address only; write it on each listener");
@@ -241,12 +254,21 @@ impl Checker<'_> {
             if !upstream.upgrades.is_empty() && matches!(upstream.http, Http::Two) {
                 self.error(&path("upgrades"), "needs HTTP/1.1, and http: 2 rules it out; remove one of them");
             }
+            self.links(name, upstream);
             let plain = !upstream.url.0.tls && !upstream.url.0.is_loopback();
             if plain && !upstream.allow_plaintext {
                 self.error(&path("url"), "credentials would cross the network in plain text; use https, or set allow_plaintext: true beside it");
             } else if plain {
                 self.warn(&path("allow_plaintext"), "credentials reach it in plain text");
             }
+        }
+    }
+
+    fn links(&mut self, name: &str, upstream: &Upstream) {
+        let names = |vendor| Profile::builtin(vendor).is_none_or(|profile| profile.names_links());
+        if upstream.rewrite_links && !names(&upstream.vendor) {
+            let message = format!("has no effect; the profile {} names no places of links", upstream.vendor);
+            self.warn(&format!("upstreams/{name}/rewrite_links"), message);
         }
     }
 

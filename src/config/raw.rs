@@ -100,6 +100,8 @@ pub struct Proxy {
     pub tls: Option<ListenerTls>,
     /// Understands HTTP/2 with prior knowledge on `address` in plain text. Over TLS it is agreed on by ALPN.
     pub http2_prior_knowledge: bool,
+    /// What callers call `address`, if something in front of it ends TLS or changes path or host. Links in answers lead there. By default, what each caller calls it.
+    pub public_url: Option<Link>,
     /// Allows `address` to be off loopback without TLS although callers' credentials then cross the network in plain text.
     pub allow_plaintext: bool,
     /// Listening addresses, each for everybody or pinned to one upstream or integration.
@@ -117,7 +119,7 @@ pub struct Proxy {
     pub limits: Limits,
     /// How long after SIGTERM callers are still let in while `/ready` says no already, 0s to 5m: for load balancers to notice.
     pub drain_delay: Span,
-    /// How long running exchanges may go on after that, 0s to 10m.
+    /// How long running exchanges may go on after SIGTERM and `drain_delay`, 0s to 10m.
     pub drain: Span,
 }
 
@@ -127,6 +129,7 @@ impl Default for Proxy {
             address: None,
             tls: None,
             http2_prior_knowledge: false,
+            public_url: None,
             allow_plaintext: false,
             listeners: None,
             workers: Workers(None),
@@ -157,6 +160,9 @@ pub struct Listener {
     /// Understands HTTP/2 with prior knowledge in plain text. Over TLS it is agreed on by ALPN.
     #[serde(default)]
     pub http2_prior_knowledge: bool,
+    /// What callers call it, if something in front of it ends TLS or changes path or host. Links in answers lead there. By default, what each caller calls it.
+    #[serde(default)]
+    pub public_url: Option<Link>,
     /// Allows an address off loopback without TLS although callers' credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,
@@ -213,6 +219,9 @@ pub struct Upstream {
     #[serde(default = "max_idle")]
     #[schemars(range(min = 0, max = 4096))]
     pub max_idle: usize,
+    /// Rewrites absolute links to it in JSON answers, so that callers who follow them stay on the path. Where the profile names places of links, answers are then asked for uncoded and held until they are whole; at most 1 MiB.
+    #[serde(default)]
+    pub rewrite_links: bool,
     /// Allows `http` to another machine although credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,

@@ -79,6 +79,7 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         integration: l.integration.map(Arc::from),
         tls: l.tls.map(super::check::files),
         prior_knowledge: l.prior_knowledge,
+        public_url: l.public_url.map(|url| public_url(&url.0)),
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AUTO_WORKERS);
     let names = root.keys("integrations");
@@ -98,6 +99,15 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         // Without a collector nothing is worth sampling.
         trace_ratio: file.traces.endpoint.as_ref().map_or(0.0, |_| file.traces.ratio),
     }
+}
+
+/// As callers write it: with no port where it is the scheme's own.
+fn public_url(url: &scalar::Url) -> proxy::PublicUrl {
+    let scalar::Url { tls, host, port, path } = url;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let (scheme, usual) = if *tls { ("https", 443) } else { ("http", 80) };
+    let port = if *port == usual { String::new() } else { format!(":{port}") };
+    proxy::PublicUrl { origin: format!("{scheme}://{host}{port}"), path: path.clone() }
 }
 
 fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
@@ -137,6 +147,7 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             answer_head: file.proxy.limits.of_answers(),
             max_idle_per_worker: raw.max_idle,
             quota: raw.quota.as_ref().map(|q| upstream::DeclaredQuota { limit: q.limit, window: q.window.0 }),
+            rewrite_links: raw.rewrite_links,
         });
     }
     Some(upstreams)

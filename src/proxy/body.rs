@@ -3,10 +3,11 @@
 use super::conn::{Conn, Phase};
 use super::flight::Flight;
 use super::h1;
+use super::links::held::Ahead;
 use super::pool::Lease;
 use super::tee::{Fault, Tee};
 use super::tunnel::Tunnel;
-use crate::exchange::AgentError;
+use crate::exchange::{AgentError, Links};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -120,6 +121,8 @@ pub enum ReplyBody {
     Stream(Box<ReplyStream>),
     /// None: the connection goes on in another protocol.
     Switched(Option<Box<Tunnel>>),
+    /// Streams, but for a beginning that was held.
+    Held(Box<Ahead>),
 }
 
 impl ReplyBody {
@@ -141,7 +144,8 @@ impl Body for ReplyBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Self::Stream(stream) => stream.poll_at_pace(cx),
+            Self::Stream(stream) => stream.poll_frame(cx),
+            Self::Held(ahead) => ahead.poll_frame(cx),
             Self::Switched(_) => Poll::Ready(None),
         }
     }
@@ -149,7 +153,8 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
-            Self::Stream(stream) => stream.source.as_ref().is_none_or(Source::is_end_stream),
+            Self::Stream(stream) => stream.is_end_stream(),
+            Self::Held(ahead) => ahead.is_end_stream(),
             Self::Switched(_) => true,
         }
     }
@@ -157,7 +162,8 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(stream) => stream.source.as_ref().map_or_else(SizeHint::default, Source::size_hint),
+            Self::Stream(stream) => stream.size_hint(),
+            Self::Held(ahead) => ahead.size_hint(),
             Self::Switched(_) => SizeHint::with_exact(0),
         }
     }
@@ -205,9 +211,11 @@ impl ReplyStream {
         Self { source: Some(source), idle, standstill: None, stream }
     }
 
+    /// The next piece of the answer.
+    ///
     /// hyper asks for more of a stream's answer once the caller gave room for it: in between the caller is waited for.
-    fn poll_at_pace(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = self.poll_frame(cx);
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_piece(cx);
         if let Some(stream) = &self.stream {
             match &polled {
                 Poll::Ready(frame) => {
@@ -220,7 +228,22 @@ impl ReplyStream {
         polled
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    /// What the exchange tells of the answer's links, while it streams.
+    pub fn links(&mut self) -> Option<&mut Links> {
+        self.source.as_mut().map(|source| &mut source.flight.exchange().links)
+    }
+
+    /// True when nothing is left.
+    pub fn is_end_stream(&self) -> bool {
+        self.source.as_ref().is_none_or(Source::is_end_stream)
+    }
+
+    /// Bytes that are left, as far as known.
+    pub fn size_hint(&self) -> SizeHint {
+        self.source.as_ref().map_or_else(SizeHint::default, Source::size_hint)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         match source.poll_frame(cx) {
             Poll::Ready(frame) => {

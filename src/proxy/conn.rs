@@ -49,6 +49,7 @@ pub struct Conn {
     answered: Cell<u64>,
     /// Reading waits for an answer to be given.
     paused: Cell<bool>,
+    awaited: Cell<bool>,
     refusal: Cell<Option<(u64, Reason)>>,
     broken: Cell<Option<Reason>>,
     /// Nothing that was written waits: what is written next begins a message.
@@ -105,6 +106,7 @@ impl Conn {
             calls: Cell::new(0),
             answered: Cell::new(0),
             paused: Cell::new(false),
+            awaited: Cell::new(false),
             refusal: Cell::new(None),
             broken: Cell::new(None),
             clean: Cell::new(true),
@@ -177,6 +179,9 @@ impl Conn {
     pub fn call(&self) -> Option<Reason> {
         let calls = self.calls.get();
         self.calls.set(calls + 1);
+        if self.awaited.take() {
+            self.wake();
+        }
         self.refusal.get().filter(|(heads, _)| calls >= *heads).map(|(_, reason)| reason)
     }
 
@@ -217,6 +222,13 @@ impl Conn {
     /// Something is being written, or all of it was.
     pub fn set_clean(&self, clean: bool) {
         self.clean.set(clean);
+    }
+
+    /// True while fewer than `heads` calls have begun; then the connection's task is woken at the next.
+    pub fn is_behind(&self, heads: u64) -> bool {
+        let behind = self.calls.get() < heads;
+        self.awaited.set(behind);
+        behind
     }
 
     /// A body broke.

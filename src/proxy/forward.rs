@@ -14,10 +14,10 @@ use super::until_head::until_head;
 use super::upgrade::Wish;
 use super::upstreams::Upstream;
 use super::worker::Worker;
-use super::{context, reply, retry, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
+use super::{context, links, reply, retry, router, server_timing, target};
+use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
 use crate::upstream::Timeouts;
-use http::header::TE;
+use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, request};
@@ -60,6 +60,7 @@ struct Opened {
     upstream: usize,
     target: PathAndQuery,
     tee: Option<Rc<Tee>>,
+    way: links::Way,
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
@@ -79,8 +80,8 @@ fn open(
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
-        let target = target.ok_or(AgentError::BadRequest)?;
-        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
+        let (way, target) = (links::Way::new(listener, &routed), target.ok_or(AgentError::BadRequest)?);
+        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, way, target))
     });
     let (route, (place, shard)) = match &checked {
         Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
@@ -110,9 +111,10 @@ fn open(
         trace,
         attempts: SmallVec::new(),
         fingerprint: None,
+        links: Links::default(),
     });
     match checked {
-        Ok((upstream, _, strip, fingerprint, target)) => {
+        Ok((upstream, _, strip, fingerprint, way, target)) => {
             exchange.fingerprint = fingerprint;
             exchange.target = Target::from(&target);
             if let Some(name) = strip {
@@ -123,7 +125,7 @@ fn open(
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
-            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee })
+            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee, way })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
@@ -139,7 +141,7 @@ fn upload_tee(worker: &Worker, started: Instant) -> Tee {
     tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
 }
 
-type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, PathAndQuery), AgentError>;
+type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, links::Way, PathAndQuery), AgentError>;
 
 fn checked_path(checked: &Checked) -> &str {
     checked.as_ref().map_or("/", |(.., target)| target.path())
@@ -165,8 +167,10 @@ async fn forward(
     body: Incoming,
     started: Instant,
 ) -> Response<ReplyBody> {
-    let Opened { mut flight, pool, upstream, target, tee } = opened;
+    let Opened { mut flight, pool, upstream, target, tee, mut way } = opened;
     let runtime = &worker.shared.upstreams[upstream];
+    way.called(caller.tls, parts.headers.get(HOST));
+    let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
     let span = worker.ids.next();
     // "A server MUST NOT send a 1xx response to an HTTP/1.0 client."
     let informed = caller.conn.as_deref().filter(|_| parts.version == Version::HTTP_11);
@@ -177,6 +181,10 @@ async fn forward(
         Wish::Switch(_) => worker.switching(upstream),
         Wish::Refused => return refuse(flight, AgentError::UpgradeRefused),
     };
+    if rewriting.is_some() {
+        // Only what is not coded can be read on the way.
+        parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     parts.uri = Uri::from(target);
     let body = match &tee {
         Some(tee) => RequestBody::stream(body, Rc::clone(tee), flight.stream()),
@@ -189,7 +197,7 @@ async fn forward(
     let sent = send(&pool, request, &watched, &mut attempt, &mut flight, started).await;
     flight.informed(&interim);
     match sent {
-        Ok(Answered { parts, body, lease, head_at }) => {
+        Ok(Answered { mut parts, body, lease, head_at }) => {
             attempt.status = Some(parts.status.as_u16());
             let shape = Shape {
                 copies: Rc::clone(&worker.copies),
@@ -199,12 +207,18 @@ async fn forward(
             };
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(&parts.headers, names);
+            let map = links::Map::new(&worker.shared, &way);
+            flight.exchange().links.left = map.head(&mut parts.headers);
             flight.answered(attempt, head_at);
-            match wish {
-                Wish::Switch(protocol) if parts.status == StatusCode::SWITCHING_PROTOCOLS => {
-                    switch(parts, protocol, lease, flight, &shape)
-                }
-                _ => answer(parts, body, lease, flight, shape),
+            if let Wish::Switch(protocol) = wish
+                && parts.status == StatusCode::SWITCHING_PROTOCOLS
+            {
+                return switch(parts, protocol, lease, flight, &shape);
+            }
+            let response = answer(parts, body, lease, flight, shape);
+            match rewriting {
+                Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
+                None => response,
             }
         }
         Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),

@@ -8,7 +8,7 @@ use super::places::Places;
 use super::pool::Pool;
 use super::router::Router;
 use super::watchdog::Watchdog;
-use super::{context, upstreams};
+use super::{context, links, upstreams};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Place};
 use crate::recorder;
@@ -36,6 +36,8 @@ pub struct Shared {
     pub upstreams: Vec<upstreams::Upstream>,
     /// Labels.
     pub places: Places,
+    /// Where links in answers lead.
+    pub links: links::Places,
     /// Metric families.
     pub metrics: Arc<Metrics>,
     /// Where finished exchanges go.

@@ -73,6 +73,8 @@ catalogue! {
         "Entries of the audit log: written, folded into one of the last minute, or failed: then the call was refused.");
     BUILD_INFO = gauge("vigie_build_info", ["version", "commit"],
         "Always 1; the labels say what is running.");
+    BYPASS_LINKS = counter("vigie_bypass_links_total", ["integration", "upstream", "field", "reason"],
+        "Links in answers that lead a caller who follows them past Vigie, by the header or field they stood in and why they were left: off (rewrite_links is), other_host (no upstream of this vendor), unreachable (no path of this listener leads there), unreadable (coded, no JSON, or not read to its end), too_large, signed, partial.");
     CERTIFICATE_NOT_AFTER = gauge("vigie_certificate_not_after_timestamp_seconds", ["owner", "name"],
         "Until when a certificate is good, Unix time: of the proxy's listeners and the admin listener (by address), Vigie's own towards an upstream (client), and an upstream's as its last handshake showed it.");
     CONFIG_LAST_RELOAD_SUCCESS = gauge("vigie_config_last_reload_success_timestamp_seconds", [],

@@ -18,6 +18,8 @@ mod fuzz;
 mod http2_clients;
 mod layering;
 #[cfg(feature = "peers")]
+mod links_clients;
+#[cfg(feature = "peers")]
 mod nginx;
 #[cfg(feature = "peers")]
 mod otlp;

@@ -14,6 +14,7 @@ mod http2;
 mod http2_pace;
 mod http2_upstream;
 mod interim;
+mod links;
 mod records;
 mod refusals;
 mod streaming;

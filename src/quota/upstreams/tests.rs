@@ -27,6 +27,7 @@ fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
         timeouts: Timeouts::default(),
         max_idle_per_worker: 1,
         quota,
+        rewrite_links: false,
     }
 }
 
@@ -59,6 +60,7 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         response: Message::default(),
         correlation_id: Masked::word("c"),
         fingerprint: None,
+        links: Default::default(),
         trace: Trace::default(),
         attempts: smallvec::smallvec![attempt; attempts],
     }

@@ -43,7 +43,7 @@ impl Collector for Families {
     fn collect(&self) -> Vec<MetricFamily> {
         let (state, now) = (&*self.state, self.state.clock.elapsed());
         let upstreams = state.upstreams.read().clone();
-        let mut families = vec![attempts(state), requests(state)];
+        let mut families = vec![attempts(state), requests(state), state.bypass_links.lock().family()];
         families.extend(durations(state));
         families.extend(upstream::families(&upstreams, &state.unconfigured, now));
         families.extend(worker::families(&state.workers, now));
@@ -163,6 +163,7 @@ fn capped(state: &State) -> [MetricFamily; 3] {
     let counts = [
         (&catalogue::ATTEMPTS, attempts),
         (&catalogue::REQUESTS, state.requests.lock().capped),
+        (&catalogue::BYPASS_LINKS, state.bypass_links.lock().capped),
         (&catalogue::REQUEST_DURATION, durations),
         (&catalogue::UPSTREAM_DURATION, durations),
         (&catalogue::OVERHEAD, durations),

@@ -209,6 +209,7 @@ impl Drawn {
             trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false },
             attempts: attempts.into(),
             fingerprint: None,
+            links: Default::default(),
         }
     }
 }
