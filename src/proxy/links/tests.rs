@@ -1,5 +1,6 @@
 use super::*;
 use crate::proxy::{Integration, Listener};
+use crate::telemetry::metrics::Certificates;
 use crate::vendors::Profile;
 use http::HeaderMap;
 use std::sync::Arc;
@@ -28,7 +29,10 @@ fn world(upstreams: Vec<upstream::Config>) -> World {
     };
     let router = Router::new(&config, &upstreams, [7; 32]);
     let places = Places::new(&config, &upstreams, &[0, 1, 2]);
-    let upstreams = upstreams.into_iter().map(|u| upstreams::Upstream::new(u).expect("an upstream")).collect();
+    let upstreams = upstreams
+        .into_iter()
+        .map(|u| upstreams::Upstream::new(u, &Certificates::default()).expect("an upstream"))
+        .collect();
     World { config, router, places, upstreams }
 }
 

@@ -80,6 +80,7 @@ fn filled() -> Arc<Metrics> {
         source: Some("told"),
     };
     metrics.set_quota("crm", "1h", all);
+    metrics.agent().certificates().of(Owner::Upstream, "crm").store(1_800_000_000, Ordering::Relaxed);
     metrics.bypass_link(&place, &Bypass { field: "location".into(), why: Why::OtherHost });
     metrics
 }
