@@ -1,6 +1,7 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
 mod certificates;
+mod known;
 mod lock;
 mod rebuild;
 mod reload;
@@ -9,8 +10,9 @@ pub use lock::{DataDir, LockError};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
-use crate::exchange::redact::{MaskKey, Masker};
+use crate::exchange::redact::{Known, MaskKey, Masker};
 use crate::history::{self, History};
+use crate::net::Network;
 use crate::proxy::StartError;
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers, InForce, Knowledge, Outputs, Recorder, Settings};
@@ -95,9 +97,10 @@ impl App {
             LogSinks::start(&config.telemetry.log, clock.clone()).context("the exchange log cannot be started")?;
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
-        let spans = start_spans(&config, &metrics)?;
+        let network = Network::new(&config.network, Arc::clone(metrics.dns()), tokio::runtime::Handle::current());
+        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), &network)?;
 
-        let settings = InForce::new(recorder_settings(&config)?);
+        let settings = InForce::new(recorder_settings(&config, &Known::default())?);
         let outputs = Outputs {
             metrics: Arc::clone(&metrics),
             quotas: Arc::clone(&quotas),
@@ -108,7 +111,7 @@ impl App {
         };
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
-        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker);
+        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker, network);
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
@@ -190,11 +193,6 @@ async fn open_admin(config: &admin::Config) -> anyhow::Result<(TcpListener, Opti
     Ok((listener, shown.map(admin::Shown::new)))
 }
 
-fn start_spans(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Spans>> {
-    let runtime = tokio::runtime::Handle::current();
-    Ok(Spans::start(&config.telemetry.traces, peers(config), Arc::clone(metrics), runtime)?)
-}
-
 async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| {
         let source = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
@@ -249,11 +247,13 @@ fn surroundings(
     recorder: &recorder::Handle,
     clock: &Clock,
     masker: &Masker,
+    network: Network,
 ) -> proxy::Surroundings {
     proxy::Surroundings {
         metrics: Arc::clone(metrics),
         recorder: recorder.clone(),
         clock: clock.clone(),
+        network,
         fingerprint_key: masker.derive_key("caller fingerprints"),
         max_routes: config.telemetry.caps.routes,
     }
@@ -281,8 +281,10 @@ fn names(config: &Config) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
     (upstreams, config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect())
 }
 
-fn recorder_settings(config: &Config) -> anyhow::Result<Settings> {
+/// `before` are the credentials known so far.
+fn recorder_settings(config: &Config, before: &Known) -> anyhow::Result<Settings> {
     Ok(Settings {
+        known: Known::new(known::credentials(config), before),
         knowledge: knowledge(config)?,
         capture: config.recorder.capture,
         keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,

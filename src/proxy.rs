@@ -13,10 +13,12 @@ mod drain;
 mod flight;
 mod forward;
 pub mod framing;
+mod gate;
 mod h1;
 mod headers;
 mod held;
 mod http2;
+mod injection;
 mod interim;
 mod last_words;
 mod limits;
@@ -27,6 +29,7 @@ mod preface;
 mod reply;
 mod retry;
 mod router;
+mod sending;
 mod serve;
 mod server_timing;
 mod streams;
@@ -42,15 +45,18 @@ mod watchdog;
 mod worker;
 
 pub use acceptor::{Prepared, Running};
+pub use credential::bare as bare_credential;
 pub use framing::Limits as MessageLimits;
 pub use limits::{Limits, Pace};
 
 use crate::clock::Clock;
+use crate::net::Network;
 use crate::recorder;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerFiles;
 use crate::upstream;
+use crate::vendors::Written;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,6 +146,8 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header and its value that only this caller sends.
     pub header: Option<(http::HeaderName, String)>,
+    /// What is put on its calls in place of the upstream's own credential, by upstream.
+    pub upstream_credentials: Vec<(Arc<str>, Written)>,
 }
 
 impl Default for Config {
@@ -172,6 +180,7 @@ impl Integration {
             fingerprints: Vec::new(),
             path_prefix: None,
             header: None,
+            upstream_credentials: Vec::new(),
         }
     }
 }
@@ -185,6 +194,8 @@ pub struct Surroundings {
     pub recorder: recorder::Handle,
     /// Time.
     pub clock: Clock,
+    /// Ways out.
+    pub network: Network,
     /// Keys the credential fingerprints.
     pub fingerprint_key: [u8; 32],
     /// Routes an upstream may have; the rest is `other`.
@@ -213,22 +224,29 @@ fn make_ready(
     for (listener, slot) in config.listeners.iter().zip(slots) {
         let tls = listener.tls.as_ref().map(|files| crate::tls::server_config(files, &tls::ALPN)).transpose();
         let tls = tls.map_err(connect::TlsSetupError::from)?;
-        entrances[*slot] = Some(worker::Entrance { tls, prior_knowledge: listener.prior_knowledge });
+        entrances[*slot] = Some(worker::Entrance {
+            tls,
+            prior_knowledge: listener.prior_knowledge,
+            loopback: listener.address.ip().is_loopback(),
+            authority: listener.tls.as_ref().and_then(crate::tls::ServerFiles::authority),
+        });
     }
+    let (network, certificates) = (&surroundings.network, surroundings.metrics.agent().certificates());
+    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), network, certificates));
+    let ready = ready.collect::<Result<_, _>>()?;
     Ok(worker::Shared {
         entrances,
         router,
         max_streams: config.max_streams,
         grace: config.drain,
-        upstreams: upstreams
-            .iter()
-            .map(|upstream| upstreams::Upstream::new(upstream.clone(), surroundings.metrics.agent().certificates()))
-            .collect::<Result<_, _>>()?,
+        upstreams: ready,
+        gates: gate::Gate::all(config, upstreams, &surroundings.fingerprint_key),
         places: places::Places::new(surroundings.max_routes),
         links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),
+        keep_alive: surroundings.network.keep_alive,
         trace_ratio: config.trace_ratio,
         afterlife: config.afterlife,
         capture_request: config.capture_request_bytes,

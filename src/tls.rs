@@ -9,7 +9,7 @@ mod failure;
 mod pem;
 mod server;
 
-pub use client::{Trust, client_config};
+pub use client::{Trust, client_config, untrusting};
 pub use dates::{file_not_after, not_after};
 pub use failure::{HandshakeFailure, alert_after_handshake, upstream_error};
 pub use pem::{FileError, Role};

@@ -1,8 +1,9 @@
 //! What is known of one CRM endpoint that calls are forwarded to.
 
 use crate::exchange::Origin;
+use crate::net::Proxy;
 use crate::tls::Trust;
-use crate::vendors::Profile;
+use crate::vendors::{Profile, Written};
 use http::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Config {
     pub path_prefix: Option<String>,
     /// How it is verified, and what it is shown.
     pub trust: Trust,
+    /// The proxy on the way to it, if it is not called directly.
+    pub egress: Option<Arc<Proxy>>,
     /// Which HTTP versions to speak to it.
     pub http: HttpVersion,
     /// Protocols that callers may switch to, in lower case.
@@ -43,6 +46,19 @@ pub struct Config {
     pub quota: Option<DeclaredQuota>,
     /// Links in bodies are rewritten where the profile names their places.
     pub rewrite_links: bool,
+    /// What the agent puts on calls in place of what callers send.
+    pub credential: Option<Written>,
+    /// Who may call.
+    pub access: Access,
+}
+
+/// Who may call an upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Callers must show a token or a certificate on loopback too; elsewhere they must where a credential is put on.
+    pub always: bool,
+    /// Only these integrations may, and must prove that they are.
+    pub integrations: Option<Vec<Arc<str>>>,
 }
 
 impl Config {
@@ -57,6 +73,7 @@ impl Config {
             base_path: String::new(),
             path_prefix: path_prefix.map(str::to_string),
             trust: Trust::default(),
+            egress: None,
             http: HttpVersion::Auto,
             upgrades: Vec::new(),
             timeouts: Timeouts::default(),
@@ -64,6 +81,8 @@ impl Config {
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
             rewrite_links: false,
+            credential: None,
+            access: Access::default(),
         }
     }
 
@@ -111,7 +130,7 @@ pub enum HttpVersion {
 /// Time-outs towards an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together.
+    /// Name resolution, TCP, the egress proxy's tunnel and TLS together.
     pub connect: Duration,
     /// Request sent to answer head.
     pub head: Duration,

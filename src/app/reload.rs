@@ -15,9 +15,9 @@ impl App {
             // Without a collector, which needs a restart, nothing is worth sampling.
             config.proxy.trace_ratio = 0.0;
         }
-        let settings = recorder_settings(&config)?;
+        let settings = recorder_settings(&config, &self.settings.get().known)?;
         // Whether it speaks TLS at all needs a restart, as its address does.
-        let renewed = config.admin.shown()?;
+        let admin_shown = config.admin.shown()?;
         let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
         // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
         let (upstreams, integrations) = names(&config);
@@ -27,11 +27,15 @@ impl App {
         self.settings.set(settings);
         self.state.access.tokens.replace(&config.admin);
         if let Some(spans) = &self.spans {
-            spans.renew(peers(&config));
+            let renewed = spans.renew(peers(&config), config.telemetry.traces.egress.as_ref());
+            // Its files were read a moment ago; should they be gone now, spans go the old way.
+            if let Err(error) = renewed {
+                tracing::warn!(%error, "spans keep their way to the collector");
+            }
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
-        if let (Some(shown), Some(renewed)) = (&self.shown, renewed) {
+        if let (Some(shown), Some(renewed)) = (&self.shown, admin_shown) {
             shown.replace(renewed);
         }
         config.admin.address = self.config.admin.address;

@@ -3,6 +3,7 @@
 //! Runs on what the schema left standing, so that all errors come at once; where something was taken out, a check that
 //! would need it stays silent instead of guessing.
 
+use super::env::Env;
 use super::raw::{File, Http, ListenerTls, Proxy, Upstream};
 use super::report::{Report, suggestion};
 use super::scalar::{Address, Link, Span};
@@ -14,10 +15,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 mod admin;
+mod credentials;
 mod integrations;
+mod network;
 mod secrets;
 mod tls;
 
+pub use credentials::form;
 pub use tls::{files, trust};
 
 /// The listener of a file that names none.
@@ -81,7 +85,7 @@ impl Proxy {
 }
 
 /// Reports everything that is wrong or doubtful in `file`, which was read from `root`.
-pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut Report) {
+pub fn check(file: &File, root: &Node, schema: &serde_json::Value, env: &Env, report: &mut Report) {
     let mut checker = Checker { file, root, report };
     checker.listeners();
     checker.references();
@@ -91,7 +95,9 @@ pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut 
     checker.upstreams();
     checker.prefixes();
     integrations::check(&mut checker);
+    credentials::check(&mut checker);
     checker.bounds();
+    network::check(&mut checker, env);
     checker.sinks();
     secrets::check(&mut checker, schema);
 }

@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod credential;
 mod limits;
+mod network;
 mod sections;
 mod tls;
+pub use credential::{Access, Authenticate, Credential};
 pub use limits::Limits;
+pub use network::{Network, Resolver};
 pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 pub use tls::{ClientAuth, ListenerTls, Tls};
@@ -33,6 +37,8 @@ pub struct File {
     /// The callers, by name, and how each is recognised. A call is attributed by listener, token, credential, path prefix or header, in this order; else it is `unknown`.
     #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_INTEGRATIONS))]
     pub integrations: BTreeMap<String, Integration>,
+    /// Ways out of the machine: egress proxy, names, silent connections.
+    pub network: Network,
     /// How values are turned into tokens.
     #[schemars(extend("x-vigie-restart" = true))]
     pub masking: Masking,
@@ -68,6 +74,7 @@ impl Default for File {
             proxy: Proxy::default(),
             upstreams: BTreeMap::new(),
             integrations: BTreeMap::new(),
+            network: Network::default(),
             masking: Masking::default(),
             recorder: Recorder::default(),
             log: Log::default(),
@@ -215,6 +222,12 @@ pub struct Upstream {
     /// The limit to count against where its answers tell none.
     #[serde(default)]
     pub quota: Option<Quota>,
+    /// The key that Vigie puts on every call, in place of what the caller sends: callers then need none. Another account of the same vendor is another upstream.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+    /// Who may call it.
+    #[serde(default)]
+    pub access: Access,
     /// Idle connections kept by each data-path thread.
     #[serde(default = "max_idle")]
     #[schemars(range(min = 0, max = 4096))]
@@ -254,7 +267,7 @@ pub enum Http {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together, 10ms to 1h.
+    /// Name resolution, TCP, the egress proxy and TLS together, 10ms to 1h.
     pub connect: Span,
     /// Request sent to answer head, 10ms to 1h.
     pub head: Span,
@@ -301,6 +314,9 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header that only it sends; removed before the call is forwarded.
     pub header: Option<Header>,
+    /// Keys of its own, by upstream, which Vigie puts on its calls instead of the upstream's. It must prove who it is.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_UPSTREAMS))]
+    pub upstream_credentials: BTreeMap<String, Credential>,
 }
 
 /// A header and its value.

@@ -6,7 +6,8 @@ use super::scalar;
 use super::tree::Node;
 use super::{Config, KeySource, Masking, Role};
 use crate::exchange::redact::PhoneRegion;
-use crate::vendors::Profile;
+use crate::net::Egress;
+use crate::vendors::{Profile, Written};
 use crate::{admin, history, proxy, recorder, telemetry, upstream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 const MAX_AUTO_WORKERS: usize = 4;
 
 /// Builds the modules' configurations. `None` (with an error) only if a vendor's profile cannot be had.
-pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
+pub fn resolve(file: File, root: &Node, egress: Egress, report: &mut Report) -> Option<Config> {
     let data_dir = PathBuf::from(&file.data_dir);
-    let upstreams = upstreams(&file, root, report)?;
-    let proxy = proxy(&file, root);
+    let upstreams = upstreams(&file, root, &egress, report)?;
+    let proxy = proxy(&file, root, &upstreams);
+    let network = file.network.resolved();
     let File { masking, recorder, log, history, traces, metrics, admin, .. } = file;
     let key = match masking.key {
         Some(key) => KeySource::Given(key.0),
@@ -33,6 +35,7 @@ pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
         },
         proxy,
         upstreams,
+        network,
         recorder: recorder::Config {
             queue: recorder.queue,
             queue_bytes: clamp(recorder.queue_bytes.0),
@@ -44,7 +47,8 @@ pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
             days: history.days,
             max_bytes: history.max_size.0,
         },
-        telemetry: telemetry(log, traces, &metrics),
+        telemetry: telemetry(log, traces, &metrics, &egress),
+        egress,
         admin: read_side(admin),
         data_dir,
     })
@@ -72,7 +76,7 @@ fn clamp(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn proxy(file: &File, root: &Node) -> proxy::Config {
+fn proxy(file: &File, root: &Node, upstreams: &[upstream::Config]) -> proxy::Config {
     let listener = |l: super::check::Listening<'_>| proxy::Listener {
         address: l.address,
         upstream: l.upstream.map(Arc::from),
@@ -83,7 +87,8 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AUTO_WORKERS);
     let names = root.keys("integrations");
-    let integrations = names.iter().filter_map(|name| Some(integration(name, file.integrations.get(*name)?)));
+    let integrations =
+        names.iter().filter_map(|name| Some(integration(name, file.integrations.get(*name)?, upstreams)));
     proxy::Config {
         listeners: file.proxy.listening().into_iter().map(listener).collect(),
         workers: file.proxy.workers.0.unwrap_or_else(cores),
@@ -110,7 +115,11 @@ fn public_url(url: &scalar::Url) -> proxy::PublicUrl {
     proxy::PublicUrl { origin: format!("{scheme}://{host}{port}"), path: path.clone() }
 }
 
-fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
+fn integration(name: &str, raw: &raw::Integration, upstreams: &[upstream::Config]) -> proxy::Integration {
+    let own = |upstream: &upstream::Config| {
+        let credential = raw.upstream_credentials.get(&*upstream.name)?;
+        Some((Arc::clone(&upstream.name), written(credential, &upstream.profile)?))
+    };
     proxy::Integration {
         name: Arc::from(name),
         system: Arc::from(raw.system.as_deref().unwrap_or(name)),
@@ -119,10 +128,11 @@ fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
         fingerprints: raw.fingerprints.iter().map(|f| f.0).collect(),
         path_prefix: raw.path_prefix.clone(),
         header: raw.header.as_ref().map(|h| (h.name.0.clone(), h.value.clone())),
+        upstream_credentials: upstreams.iter().filter_map(own).collect(),
     }
 }
 
-fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstream::Config>> {
+fn upstreams(file: &File, root: &Node, egress: &Egress, report: &mut Report) -> Option<Vec<upstream::Config>> {
     let mut upstreams = Vec::new();
     for name in root.keys("upstreams") {
         let raw = file.upstreams.get(name)?;
@@ -131,29 +141,44 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             return None;
         };
         let scalar::Url { tls, host, port, path } = raw.url.0.clone();
-        let times = &raw.timeouts;
+        let (times, proxy) = (&raw.timeouts, egress.proxy(tls, &host, port));
         upstreams.push(upstream::Config {
             name: Arc::from(name),
-            profile,
             tls,
             host,
             port,
             base_path: path,
             path_prefix: raw.path_prefix.clone(),
             trust: super::check::trust(&raw.tls),
+            egress: proxy,
             http: raw.http.into(),
             upgrades: raw.upgrades.iter().map(|protocol| protocol.0.clone()).collect(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
             answer_head: file.proxy.limits.of_answers(),
             max_idle_per_worker: raw.max_idle,
+            credential: raw.credential.as_ref().and_then(|credential| written(credential, &profile)),
+            access: upstream::Access {
+                always: raw.access.authenticate == raw::Authenticate::Always,
+                integrations: raw
+                    .access
+                    .integrations
+                    .as_ref()
+                    .map(|names| names.iter().map(|n| Arc::from(&**n)).collect()),
+            },
             quota: raw.quota.as_ref().map(|q| upstream::DeclaredQuota { limit: q.limit, window: q.window.0 }),
             rewrite_links: raw.rewrite_links,
+            profile,
         });
     }
     Some(upstreams)
 }
 
-fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics) -> telemetry::Config {
+/// As it goes on the wire. What could not be written has been refused by the checks.
+fn written(raw: &raw::Credential, profile: &Profile) -> Option<Written> {
+    super::check::form(raw, profile)?.write(&raw.key.0, raw.user.as_deref().unwrap_or_default())
+}
+
+fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics, egress: &Egress) -> telemetry::Config {
     let file = log.file.map(|f| telemetry::LogFile {
         path: PathBuf::from(f.path),
         max_bytes: f.max_size.0,
@@ -164,6 +189,7 @@ fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics) -> tele
     telemetry::Config {
         log: telemetry::LogConfig { stdout: log.stdout, file },
         traces: telemetry::TraceConfig {
+            egress: traces.endpoint.as_ref().and_then(|e| egress.proxy(e.0.tls, &e.0.host, e.0.port)),
             endpoint: traces.endpoint.map(|e| e.0.to_string()),
             protocol: traces.protocol.into(),
             headers: traces.headers.into_iter().map(|(name, value)| (name, value.0)).collect(),

@@ -73,6 +73,9 @@ pub struct Record {
     /// TCP connect, when a connection was opened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub connect_ms: Option<f64>,
+    /// The egress proxy's time to open a tunnel, when there is one and a connection was opened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tunnel_ms: Option<f64>,
     /// TLS handshake, when a TLS connection was opened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tls_ms: Option<f64>,

@@ -100,6 +100,11 @@ impl Flight {
         self.exchange.as_ref().map_or("", |e| e.correlation_id.as_str())
     }
 
+    /// The integration that the call is attributed to.
+    pub fn integration(&self) -> &str {
+        self.exchange.as_ref().map_or("", |e| &e.place.integration)
+    }
+
     /// Attaches the request body's count and copy.
     pub fn upload(&mut self, tee: Rc<Tee>) {
         self.upload = Some(tee);
@@ -281,7 +286,7 @@ impl Drop for Flight {
 }
 
 fn connect_us(attempt: &Attempt) -> u64 {
-    attempt.connect.map_or(0, |c| u64::from(c.dns_us) + u64::from(c.tcp_us) + u64::from(c.tls_us))
+    attempt.connect.map_or(0, |c| c.total_us())
 }
 
 /// Whole microseconds.

@@ -6,17 +6,17 @@ use super::detached::Detached;
 use super::flight::{Flight, micros};
 use super::framing::Reason;
 use super::headers::{self, Caller};
+use super::injection::Injection;
 use super::interim::Interim;
-use super::pool::{Failure, Lease, Pool};
+use super::pool::{Lease, Pool};
+use super::sending::{Answered, Watched, send};
 use super::tee::Tee;
 use super::tunnel::Tunnel;
-use super::until_head::until_head;
 use super::upgrade::Wish;
 use super::upstreams::Upstream;
 use super::worker::Worker;
-use super::{context, links, reply, retry, router, server_timing, target};
+use super::{context, gate, links, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
-use crate::upstream::Timeouts;
 use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
 use http::uri::PathAndQuery;
@@ -42,6 +42,9 @@ pub async fn handle(
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
+    if let Err(error) = opened.pass_gate(&worker, listener, &caller, &mut parts) {
+        return refuse(opened.flight, error);
+    }
     if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
         return refuse(opened.flight, AgentError::BodyTooLarge);
     }
@@ -61,6 +64,23 @@ struct Opened {
     target: PathAndQuery,
     tee: Option<Rc<Tee>>,
     way: links::Way,
+    credential: Option<gate::Slot>,
+}
+
+impl Opened {
+    /// Finds out whether the caller may go on, and with which credential.
+    fn pass_gate(
+        &mut self,
+        worker: &Worker,
+        listener: usize,
+        caller: &Caller,
+        parts: &mut request::Parts,
+    ) -> Result<(), AgentError> {
+        let call = (self.upstream, self.flight.integration(), self.target.path());
+        self.credential = gate::pass(worker, listener, caller, parts, call)?;
+        worker.shared.router.take_token(&mut parts.headers);
+        Ok(())
+    }
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
@@ -125,7 +145,8 @@ fn open(
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
-            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee, way })
+            let pool = Rc::clone(&worker.pools[upstream]);
+            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
@@ -167,14 +188,13 @@ async fn forward(
     body: Incoming,
     started: Instant,
 ) -> Response<ReplyBody> {
-    let Opened { mut flight, pool, upstream, target, tee, mut way } = opened;
+    let Opened { mut flight, pool, upstream, target, tee, mut way, credential } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     way.called(caller.tls, parts.headers.get(HOST));
     let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
     let span = worker.ids.next();
     // "A server MUST NOT send a 1xx response to an HTTP/1.0 client."
     let informed = caller.conn.as_deref().filter(|_| parts.version == Version::HTTP_11);
-    let interim = Interim::to(informed);
     let wish = prepare(&mut parts, &mut flight, &caller, (runtime, tee.is_none()), span);
     let pool = match &wish {
         Wish::None => pool,
@@ -186,6 +206,10 @@ async fn forward(
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     parts.uri = Uri::from(target);
+    let credential = credential.and_then(|slot| Some(worker.shared.gates[upstream].as_ref()?.injection(slot)));
+    if credential.is_some_and(|credential| credential.put_on(&mut parts).is_none()) {
+        return refuse(flight, AgentError::BadRequest);
+    }
     let body = match &tee {
         Some(tee) => RequestBody::stream(body, Rc::clone(tee), flight.stream()),
         None => RequestBody::Empty,
@@ -193,33 +217,15 @@ async fn forward(
     let mut attempt =
         Attempt { span, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
     let request = Request::from_parts(parts, body);
+    let interim = Interim::to(informed, credential);
     let watched = Watched { tee: tee.as_deref(), timeouts: runtime.timeouts(), interim: &interim };
     let sent = send(&pool, request, &watched, &mut attempt, &mut flight, started).await;
     flight.informed(&interim);
     match sent {
-        Ok(Answered { mut parts, body, lease, head_at }) => {
-            attempt.status = Some(parts.status.as_u16());
-            let shape = Shape {
-                copies: Rc::clone(&worker.copies),
-                head_at,
-                limit: worker.shared.capture_response,
-                idle: runtime.timeouts().idle,
-            };
-            let names = runtime.profile().response_headers();
-            flight.exchange().response.headers = headers::capture(&parts.headers, names);
-            let map = links::Map::new(&worker.shared, &way);
-            flight.exchange().links.left = map.head(&mut parts.headers);
-            flight.answered(attempt, head_at);
-            if let Wish::Switch(protocol) = wish
-                && parts.status == StatusCode::SWITCHING_PROTOCOLS
-            {
-                return switch(parts, protocol, lease, flight, &shape);
-            }
-            let response = answer(parts, body, lease, flight, shape);
-            match rewriting {
-                Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
-                None => response,
-            }
+        Ok(answered) => {
+            attempt.status = Some(answered.parts.status.as_u16());
+            let next = Next { way: &way, credential, wish, rewriting };
+            pass_on(&worker, runtime, answered, attempt, flight, next).await
         }
         Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
         Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
@@ -237,6 +243,50 @@ async fn forward(
             flight.unanswered(attempt);
             refuse(flight, error)
         }
+    }
+}
+
+/// What an answer is turned by.
+struct Next<'a> {
+    way: &'a links::Way,
+    credential: Option<&'a Injection>,
+    wish: Wish,
+    rewriting: Option<links::body::Plan<'a>>,
+}
+
+/// Turns the upstream's answer into the caller's.
+async fn pass_on(
+    worker: &Rc<Worker>,
+    runtime: &Upstream,
+    answered: Answered,
+    attempt: Attempt,
+    mut flight: Flight,
+    next: Next<'_>,
+) -> Response<ReplyBody> {
+    let Answered { mut parts, body, lease, head_at } = answered;
+    if next.credential.is_some_and(|credential| credential.conceal(&mut parts.headers)) {
+        worker.shared.metrics.upstream(&runtime.config.name).credential_echoed();
+    }
+    let shape = Shape {
+        copies: Rc::clone(&worker.copies),
+        head_at,
+        limit: worker.shared.capture_response,
+        idle: runtime.timeouts().idle,
+    };
+    let names = runtime.profile().response_headers();
+    flight.exchange().response.headers = headers::capture(&parts.headers, names);
+    let map = links::Map::new(&worker.shared, next.way);
+    flight.exchange().links.left = map.head(&mut parts.headers);
+    flight.answered(attempt, head_at);
+    if let Wish::Switch(protocol) = next.wish
+        && parts.status == StatusCode::SWITCHING_PROTOCOLS
+    {
+        return switch(parts, protocol, lease, flight, &shape);
+    }
+    let response = answer(parts, body, lease, flight, shape);
+    match next.rewriting {
+        Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
+        None => response,
     }
 }
 
@@ -275,75 +325,6 @@ fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(headers::CORRELATION_ID, value);
     }
-}
-
-/// What goes on while an answer's head is waited for.
-struct Watched<'a> {
-    tee: Option<&'a Tee>,
-    timeouts: Timeouts,
-    interim: &'a Interim<'a>,
-}
-
-/// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
-/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
-/// once more as an attempt of its own.
-async fn send(
-    pool: &Rc<Pool>,
-    mut request: Request<RequestBody>,
-    watched: &Watched<'_>,
-    attempt: &mut Attempt,
-    flight: &mut Flight,
-    started: Instant,
-) -> Result<Answered, AgentError> {
-    let Watched { tee, timeouts, interim } = *watched;
-    let (mut fresh, mut again) = (false, false);
-    loop {
-        let mut lease = match pool.lease(fresh).await {
-            Ok(lease) => lease,
-            Err((error, times)) => {
-                attempt.upstream_us = micros(started.elapsed());
-                attempt.connect = Some(times);
-                return Err(error);
-            }
-        };
-        let sent_at = Instant::now();
-        attempt.start_us = micros(sent_at.saturating_duration_since(started));
-        attempt.connect = lease.connect;
-        attempt.http_version = lease.http_version();
-        flight.on_wire(Some(attempt.clone()));
-        let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
-        let result = until_head(lease.send(request, interim), tee, timeouts, sent_at).await;
-        let head_at = Instant::now();
-        let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
-        attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
-        match result {
-            Ok(Ok((parts, body))) => {
-                lease.works();
-                return Ok(Answered { parts, body, lease, head_at });
-            }
-            Err(error) => return Err(error),
-            Ok(Err(Failure::Unsent(unsent))) if lease.reused() && !fresh => {
-                lease.discard();
-                request = *unsent;
-                fresh = true;
-                flight.on_wire(None);
-            }
-            Ok(Err(Failure::Refused)) => {
-                let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
-                request = flight.send_again(attempt, next);
-                again = true;
-            }
-            Ok(Err(failure)) => return Err(pool.blame(&failure)),
-        }
-    }
-}
-
-/// An answer's head, and where its body is read.
-struct Answered {
-    parts: Parts,
-    body: AnswerBody,
-    lease: Lease,
-    head_at: Instant,
 }
 
 /// What the streaming of an answer needs to know.

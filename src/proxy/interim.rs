@@ -9,6 +9,7 @@
 use super::conn::Conn;
 use super::h1;
 use super::headers;
+use super::injection::Injection;
 use http::response::Parts;
 use http::{StatusCode, header};
 use std::cell::Cell;
@@ -17,14 +18,15 @@ use std::cell::Cell;
 #[derive(Default)]
 pub struct Interim<'a> {
     conn: Option<&'a Conn>,
+    credential: Option<&'a Injection>,
     forwarded: Cell<u64>,
     left_out: Cell<u64>,
 }
 
 impl<'a> Interim<'a> {
-    /// To the caller on `conn`, if it may get them.
-    pub fn to(conn: Option<&'a Conn>) -> Self {
-        Self { conn, ..Self::default() }
+    /// To the caller on `conn`, if it may get them, and without `credential`, which it must not.
+    pub fn to(conn: Option<&'a Conn>, credential: Option<&'a Injection>) -> Self {
+        Self { conn, credential, ..Self::default() }
     }
 
     /// One came.
@@ -34,6 +36,9 @@ impl<'a> Interim<'a> {
         }
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.headers.remove(header::ALT_SVC);
+        if let Some(credential) = self.credential {
+            credential.conceal(&mut parts.headers);
+        }
         headers::announce_reply(&mut parts.headers);
         let passed = self.conn.is_some_and(|conn| conn.inform(&h1::interim_head(&parts)));
         let counter = if passed { &self.forwarded } else { &self.left_out };

@@ -59,8 +59,7 @@ pub async fn connection(current: Rc<Current>, stream: TcpStream, listener: usize
     let _open = Open::new(worker.metrics());
     let Ok(peer) = stream.peer_addr() else { return };
     let Some(entrance) = worker.entrance(listener).cloned() else { return };
-    // Small answers must not wait for the caller's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
+    worker.shared.keep_alive.apply(&stream);
     let caller = Caller::new(peer.ip().to_canonical(), entrance.tls.is_some());
     let watch = worker.drain.watch(listener);
     let seat = Seat { listener, caller, current, worker: RefCell::new(worker) };
@@ -68,13 +67,19 @@ pub async fn connection(current: Rc<Current>, stream: TcpStream, listener: usize
     match (entrance.tls, entrance.prior_knowledge) {
         (None, false) => http1(seat, watch, stream).await,
         (None, true) => Box::pin(either(seat, watch, stream)).await,
-        (Some(config), _) => Box::pin(secured(seat, watch, config, stream)).await,
+        (Some(config), _) => Box::pin(secured(seat, watch, (config, entrance.authority), stream)).await,
     }
 }
 
-async fn secured(seat: Seat, watch: Watch, config: Arc<rustls::ServerConfig>, stream: TcpStream) {
+async fn secured(
+    mut seat: Seat,
+    watch: Watch,
+    (config, authority): (Arc<rustls::ServerConfig>, Option<[u8; 32]>),
+    stream: TcpStream,
+) {
     let metrics = Arc::clone(&seat.worker().shared.metrics);
     let Some(stream) = Box::pin(tls::accept(config, stream, &metrics)).await else { return };
+    seat.caller.certified = authority.filter(|_| tls::is_certified(&stream));
     if tls::speaks_h2(&stream) {
         Box::pin(http2::serve(seat, watch, stream)).await;
     } else {

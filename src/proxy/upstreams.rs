@@ -1,9 +1,11 @@
 //! An upstream as the data path needs it: everything resolved, nothing to look up.
 
-use super::connect::{Dialer, TlsSetupError, tls_config};
+use super::connect::{Dialer, TlsSetupError};
 use super::h1::Scratch;
 use super::pool::Pool;
+use crate::net::Network;
 use crate::telemetry::metrics::{Certificates, Owner};
+use crate::tls::Trust;
 use crate::upstream::{Config, HttpVersion, Timeouts};
 use crate::vendors::Profile;
 use http::uri::PathAndQuery;
@@ -20,16 +22,13 @@ pub struct Upstream {
     switching: Option<(Config, Dialer)>,
     host: HeaderValue,
     /// Hash of the certificates and keys that connections to it are made with.
-    trust: [u8; 32],
+    trust: [Option<[u8; 32]>; 2],
 }
 
 impl Upstream {
     /// Loads certificates; fails where the upstream could never be verified.
-    pub fn new(config: Config, certificates: &Certificates) -> Result<Self, TlsSetupError> {
-        let dialer = |config: &Config| {
-            let not_after = certificates.of(Owner::Upstream, &config.name);
-            Ok::<_, TlsSetupError>(Dialer::new(tls_config(config)?, not_after))
-        };
+    pub fn new(config: Config, network: &Network, certificates: &Certificates) -> Result<Self, TlsSetupError> {
+        let dialer = |config: &Config| Dialer::new(config, network, certificates.of(Owner::Upstream, &config.name));
         let switching = match config.http {
             HttpVersion::Auto if config.tls && !config.upgrades.is_empty() => {
                 let only_1 = Config { http: HttpVersion::Http1, max_idle_per_worker: 0, ..config.clone() };
@@ -40,7 +39,8 @@ impl Upstream {
         };
         let dialer = dialer(&config)?;
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
-        let trust = config.trust.fingerprint();
+        let trust = [Some(&config.trust), config.egress.as_ref().map(|proxy| &proxy.trust)];
+        let trust = trust.map(|trust| trust.map(Trust::fingerprint));
         Ok(Self { config, dialer, switching, host, trust })
     }
 
@@ -48,7 +48,11 @@ impl Upstream {
     pub fn is_called_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
         let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect, c.answer_head);
-        a.name == b.name && a.host == b.host && address(a) == address(b) && self.trust == other.trust
+        a.name == b.name
+            && a.host == b.host
+            && a.egress == b.egress
+            && address(a) == address(b)
+            && self.trust == other.trust
     }
 
     /// Where a connection comes from that is to be switched to another protocol, if not from the usual pool. Switches are

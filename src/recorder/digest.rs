@@ -132,6 +132,7 @@ impl Recording<'_> {
             overhead_ms: ms(self.exchange.overhead_us),
             dns_ms: connect.map(|c| ms(c.dns_us.into())),
             connect_ms: connect.map(|c| ms(c.tcp_us.into())),
+            tunnel_ms: connect.filter(|c| c.tunnel_us > 0).map(|c| ms(c.tunnel_us.into())),
             tls_ms: connect.filter(|c| c.tls_us > 0).map(|c| ms(c.tls_us.into())),
             inner_status: self.inner_status(),
             vendor_request_id: self.vendor_request_id(),

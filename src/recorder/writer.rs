@@ -111,7 +111,12 @@ impl Recorder {
         let now_s = self.clock.wall_us() / 1_000_000;
         let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
         let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
-        digest(exchange, known, &self.masker, settings.capture, remaining)
+        let mut digest = digest(exchange, known, &self.masker, settings.capture, remaining);
+        settings.known.hide(&mut digest.record);
+        if settings.known.is_in(&exchange.response.body.bytes) {
+            self.outputs.metrics.upstream(&exchange.place.upstream).credential_echoed();
+        }
+        digest
     }
 
     fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {

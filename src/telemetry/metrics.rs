@@ -7,6 +7,8 @@
 mod agent;
 mod certificates;
 mod collector;
+mod credentials;
+mod dns;
 mod family;
 mod histogram;
 mod labels;
@@ -23,6 +25,7 @@ pub use agent::{
     SpanResult,
 };
 pub use certificates::{Certificates, NotAfter, Owner};
+pub use credentials::CredentialInUse;
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
@@ -33,6 +36,7 @@ pub use worker::WorkerMetrics;
 
 use crate::clock::Clock;
 use crate::exchange::{Bypass, Outcome, Place, Why};
+use crate::net;
 use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
 use parking_lot::{Mutex, RwLock};
@@ -76,6 +80,8 @@ struct State {
     workers: Vec<Arc<WorkerMetrics>>,
     recorder: RecorderMetrics,
     agent: AgentMetrics,
+    dns: Arc<net::Counters>,
+    credentials: credentials::Credentials,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -170,6 +176,11 @@ impl Metrics {
         &self.state.agent
     }
 
+    /// Counters of name resolution.
+    pub fn dns(&self) -> &Arc<net::Counters> {
+        &self.state.dns
+    }
+
     /// Counts an exchange whose outcome is known. For the recorder: it takes a lock that a scrape also takes.
     pub fn request(&self, place: &Place, method: &str, status_code: u16, outcome: Outcome) {
         self.state.requests.lock().count(place, &self.state.labels, method, status_code, outcome);
@@ -184,6 +195,11 @@ impl Metrics {
     /// Sets what is known of an upstream's quota window.
     pub fn set_quota(&self, upstream: &str, window: &str, values: QuotaValues) {
         self.upstream(upstream).set_quota(window, values);
+    }
+
+    /// Tells which credentials are put on calls from now on.
+    pub fn set_credentials(&self, credentials: Vec<CredentialInUse>) {
+        self.state.credentials.set(credentials);
     }
 
     /// The agent's monotonic time.
@@ -226,6 +242,8 @@ impl State {
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
+            dns: Arc::default(),
+            credentials: credentials::Credentials::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod cli;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod credentials;
 mod dashboards;
 mod degradation;
 mod demo;
@@ -19,6 +20,7 @@ mod http2_clients;
 mod layering;
 #[cfg(feature = "peers")]
 mod links_clients;
+mod network;
 #[cfg(feature = "peers")]
 mod nginx;
 #[cfg(feature = "peers")]

@@ -28,6 +28,7 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
     line.ms(",\"overhead_ms\":", record.overhead_ms);
     line.maybe_ms(",\"dns_ms\":", record.dns_ms);
     line.maybe_ms(",\"connect_ms\":", record.connect_ms);
+    line.maybe_ms(",\"tunnel_ms\":", record.tunnel_ms);
     line.maybe_ms(",\"tls_ms\":", record.tls_ms);
     line.maybe_number(",\"inner_status\":", record.inner_status.map(u64::from));
     line.maybe_text(",\"vendor_request_id\":", record.vendor_request_id.as_ref().map(|m| m.as_str()));
@@ -160,6 +161,7 @@ mod tests {
             overhead_ms: ms,
             dns_ms: present.then_some(ms),
             connect_ms: present.then_some(ms),
+            tunnel_ms: present.then_some(ms),
             tls_ms: present.then_some(ms),
             inner_status: present.then_some(429),
             vendor_request_id: present.then(|| masked(text)),

@@ -4,7 +4,7 @@ use super::family::{Family, single};
 use super::histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US, Snapshot};
 use super::labels::{Labels, OTHER};
 use super::path::DurationsSnapshot;
-use super::{State, agent, upstream, worker};
+use super::{State, agent, dns, upstream, worker};
 use crate::telemetry::catalogue;
 use crate::telemetry::openmetrics::Exemplars;
 use prometheus::core::{Collector, Desc};
@@ -48,6 +48,8 @@ impl Collector for Families {
         families.extend(upstream::families(&upstreams, &state.unconfigured, now));
         families.extend(worker::families(&state.workers, now));
         families.extend(agent::families(&state.agent, &state.recorder));
+        families.extend(dns::families(&state.dns));
+        families.push(state.credentials.family());
         // Last: what the families above had to fold is known by now.
         families.extend(capped(state));
         families
