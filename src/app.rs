@@ -130,8 +130,7 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        let (upstreams, _) = names(&config);
-        rebuild_from_history(&config.history, &state, upstreams);
+        rebuild_from_history(&config.history, &state, names(&config).0);
         let stop_admin = CancellationToken::new();
         certificates::start(&config, &state.metrics, &state.clock, &stop_admin);
         tokio::spawn(admin::serve(admin_listener, shown.clone(), Arc::clone(&state), stop_admin.clone()));

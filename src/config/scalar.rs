@@ -15,7 +15,7 @@ pub use url::{Url, host_and_port, url};
 
 /// Names of the formats that [`check`] knows.
 #[cfg(test)]
-pub const FORMATS: [&str; 11] = [
+pub const FORMATS: [&str; 12] = [
     "vigie-duration",
     "vigie-size",
     "vigie-address",

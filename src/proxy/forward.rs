@@ -15,7 +15,7 @@ use super::tunnel::Tunnel;
 use super::upgrade::Wish;
 use super::upstreams::Upstream;
 use super::worker::Worker;
-use super::{context, gate, links, reply, retry, router, server_timing, target};
+use super::{context, gate, links, reply, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
 use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;

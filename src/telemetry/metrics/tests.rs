@@ -3,6 +3,7 @@ use crate::exchange::AgentError;
 use crate::telemetry::catalogue;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 fn place(id: u32, integration: &str, upstream: &str, route: &str) -> Place {
     let system = integration.into();
