@@ -9,6 +9,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 run: ## build Vigie and start the demo: sandbox CRM and ERP, the agent before them, realistic calls
+	@CARGO=$(CARGO) bash .ci/rust-version
 	$(CARGO) build --release --locked
 	$(TARGET_DIR)/release/vigie demo
 

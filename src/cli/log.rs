@@ -1,5 +1,6 @@
 //! `vigie log`: the exchanges of the last days, from the running agent, or from its files when none runs.
 
+mod notes;
 mod source;
 mod table;
 
@@ -177,7 +178,7 @@ impl<W: Write> Session<W> {
             };
             waiting = false;
             cursor = page.cursor;
-            let text = match &self.table {
+            let text = match &mut self.table {
                 Some(table) => table.more(&page.lines),
                 None => joined(&page.lines),
             };

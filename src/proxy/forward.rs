@@ -9,9 +9,9 @@ use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
 use super::worker::Worker;
-use super::{context, gate, reply, retry, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
-use http::header::TE;
+use super::{context, gate, links, reply, retry, router, server_timing, target};
+use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
+use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
@@ -36,8 +36,10 @@ pub async fn handle(
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
-    if let Err(error) = opened.pass_gate(&worker, listener, &caller, &mut parts) {
-        return refuse(opened.flight, error);
+    let call = (opened.upstream, opened.flight.integration(), opened.target.path());
+    match gate::pass(&worker, listener, &caller, &mut parts, call) {
+        Ok(credential) => opened.credential = credential,
+        Err(error) => return refuse(opened.flight, error),
     }
     if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
         return refuse(opened.flight, AgentError::BodyTooLarge);
@@ -57,23 +59,8 @@ struct Opened {
     upstream: usize,
     target: PathAndQuery,
     tee: Option<Rc<Tee>>,
+    way: links::Way,
     credential: Option<gate::Slot>,
-}
-
-impl Opened {
-    /// Finds out whether the caller may go on, and with which credential.
-    fn pass_gate(
-        &mut self,
-        worker: &Worker,
-        listener: usize,
-        caller: &Caller,
-        parts: &mut request::Parts,
-    ) -> Result<(), AgentError> {
-        let call = (self.upstream, self.flight.integration(), self.target.path());
-        self.credential = gate::pass(worker, listener, caller, parts, call)?;
-        worker.shared.router.take_token(&mut parts.headers);
-        Ok(())
-    }
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
@@ -93,8 +80,8 @@ fn open(
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(listener, path, query, &parts.headers)?;
         let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
-        let target = target.ok_or(AgentError::BadRequest)?;
-        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
+        let (way, target) = (links::Way::new(listener, &routed), target.ok_or(AgentError::BadRequest)?);
+        Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, way, target))
     });
     let (route, (place, shard)) = match &checked {
         Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
@@ -124,9 +111,10 @@ fn open(
         trace,
         attempts: SmallVec::new(),
         fingerprint: None,
+        links: Links::default(),
     });
     match checked {
-        Ok((upstream, _, strip, fingerprint, target)) => {
+        Ok((upstream, _, strip, fingerprint, way, target)) => {
             exchange.fingerprint = fingerprint;
             exchange.target = Target::from(&target);
             if let Some(name) = strip {
@@ -137,7 +125,8 @@ fn open(
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
-            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee, credential: None })
+            let pool = Rc::clone(&worker.pools[upstream]);
+            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
@@ -153,7 +142,7 @@ fn upload_tee(worker: &Worker, started: Instant) -> Tee {
     tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
 }
 
-type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, PathAndQuery), AgentError>;
+type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, links::Way, PathAndQuery), AgentError>;
 
 fn checked_path(checked: &Checked) -> &str {
     checked.as_ref().map_or("/", |(.., target)| target.path())
@@ -179,12 +168,18 @@ async fn forward(
     body: Incoming,
     started: Instant,
 ) -> Response<ReplyBody> {
-    let Opened { mut flight, pool, upstream, target, tee, credential } = opened;
+    let Opened { mut flight, pool, upstream, target, tee, mut way, credential } = opened;
     let runtime = &worker.shared.upstreams[upstream];
+    way.called(caller.tls, parts.headers.get(HOST));
+    let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
     let span = worker.ids.next();
     let upgrade = prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
     if upgrade.is_some_and(|protocol| !headers::is_h2c(&protocol)) {
         return refuse(flight, AgentError::UpgradeRefused);
+    }
+    if rewriting.is_some() {
+        // Only what is not coded can be read on the way.
+        parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     parts.uri = Uri::from(target);
     let credential = credential.and_then(|slot| Some(worker.shared.gates[upstream].as_ref()?.injection(slot)));
@@ -213,8 +208,14 @@ async fn forward(
             };
             let names = runtime.profile().response_headers();
             flight.exchange().response.headers = headers::capture(&parts.headers, names);
+            let map = links::Map::new(&worker.shared, &way);
+            flight.exchange().links.left = map.head(&mut parts.headers);
             flight.answered(attempt, head_at);
-            answer(parts, body, lease, flight, shape)
+            let response = answer(parts, body, lease, flight, shape);
+            match rewriting {
+                Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
+                None => response,
+            }
         }
         Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
         Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {

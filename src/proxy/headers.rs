@@ -21,6 +21,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// Names the alternative that a caller came by (RFC 7838 section 5), which cannot be the upstream's.
+const ALT_USED: HeaderName = HeaderName::from_static("alt-used");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -30,7 +32,8 @@ const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
+    ALT_USED,
     CONNECTION,
     KEEP_ALIVE,
     PROXY_AUTHENTICATE,
@@ -250,6 +253,7 @@ mod tests {
             ("te", "trailers"),
             ("upgrade", "h2c"),
             ("transfer-encoding", "chunked"),
+            ("alt-used", "h3.example"),
             ("accept", "*/*"),
         ]);
         strip_hop_by_hop(&mut headers);

@@ -68,12 +68,14 @@ impl Recorder {
         let mut spans = Vec::new();
         let mut count = 0;
         for exchange in batch {
-            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange, &settings))
+            let Some(Digest { record, outcome, inner_server_error, bypass }) =
+                survive(|| self.digest(&exchange, &settings))
             else {
                 self.lose(&exchange);
                 continue;
             };
             self.count(&exchange, outcome, inner_server_error);
+            bypass.iter().for_each(|link| self.outputs.metrics.bypass_link(&exchange.place, link));
             let start = lines.len();
             json::write(&record, &mut lines);
             let line = start..lines.len();

@@ -43,6 +43,7 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         response: Message::default(),
         correlation_id: Masked::word("c"),
         fingerprint: None,
+        links: Default::default(),
         trace: Trace::default(),
         attempts: smallvec::smallvec![attempt; attempts],
     }

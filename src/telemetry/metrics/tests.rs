@@ -80,6 +80,7 @@ fn filled() -> Arc<Metrics> {
         source: Some("told"),
     };
     metrics.set_quota("crm", "1h", all);
+    metrics.bypass_link(&place, &Bypass { field: "location".into(), why: Why::OtherHost });
     let held = CredentialInUse { upstream: "crm".into(), integration: None, fingerprint: 0x1f };
     metrics.set_credentials(vec![held]);
     metrics
