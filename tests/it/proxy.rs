@@ -15,6 +15,7 @@ mod http2_upstream;
 mod links;
 mod records;
 mod refusals;
+mod routes;
 mod streaming;
 pub mod support;
 mod timeouts;
