@@ -42,8 +42,10 @@ pub async fn handle(
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
-    if let Err(error) = opened.pass_gate(&worker, listener, &caller, &mut parts) {
-        return refuse(opened.flight, error);
+    let call = (opened.upstream, opened.flight.integration(), opened.target.path());
+    match gate::pass(&worker, listener, &caller, &mut parts, call) {
+        Ok(credential) => opened.credential = credential,
+        Err(error) => return refuse(opened.flight, error),
     }
     if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
         return refuse(opened.flight, AgentError::BodyTooLarge);
@@ -65,22 +67,6 @@ struct Opened {
     tee: Option<Rc<Tee>>,
     way: links::Way,
     credential: Option<gate::Slot>,
-}
-
-impl Opened {
-    /// Finds out whether the caller may go on, and with which credential.
-    fn pass_gate(
-        &mut self,
-        worker: &Worker,
-        listener: usize,
-        caller: &Caller,
-        parts: &mut request::Parts,
-    ) -> Result<(), AgentError> {
-        let call = (self.upstream, self.flight.integration(), self.target.path());
-        self.credential = gate::pass(worker, listener, caller, parts, call)?;
-        worker.shared.router.take_token(&mut parts.headers);
-        Ok(())
-    }
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
