@@ -111,7 +111,7 @@ impl App {
         };
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
-        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker, network);
+        let surroundings = surroundings(&metrics, &queue, &clock, &masker, network);
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
@@ -241,7 +241,6 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
 }
 
 fn surroundings(
-    config: &Config,
     metrics: &Arc<Metrics>,
     recorder: &recorder::Handle,
     clock: &Clock,
@@ -254,7 +253,6 @@ fn surroundings(
         clock: clock.clone(),
         network,
         fingerprint_key: masker.derive_key("caller fingerprints"),
-        max_routes: config.telemetry.caps.routes,
     }
 }
 

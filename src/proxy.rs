@@ -15,6 +15,7 @@ mod forward;
 pub mod framing;
 mod gate;
 mod h1;
+mod head_wait;
 mod headers;
 mod held;
 mod http2;
@@ -38,7 +39,6 @@ mod target;
 mod tee;
 mod tls;
 mod tunnel;
-mod until_head;
 mod upgrade;
 mod upstreams;
 mod watchdog;
@@ -198,8 +198,6 @@ pub struct Surroundings {
     pub network: Network,
     /// Keys the credential fingerprints.
     pub fingerprint_key: [u8; 32],
-    /// Routes an upstream may have; the rest is `other`.
-    pub max_routes: usize,
 }
 
 /// Binds and serves; errors name what could not be set up.
@@ -241,7 +239,7 @@ fn make_ready(
         grace: config.drain,
         upstreams: ready,
         gates: gate::Gate::all(config, upstreams, &surroundings.fingerprint_key),
-        places: places::Places::new(surroundings.max_routes),
+        places: places::Places::default(),
         links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),

@@ -109,7 +109,7 @@ impl Recorder {
     fn digest(&self, exchange: &Exchange, settings: &Settings) -> Digest {
         let known = settings.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
         let now_s = self.clock.wall_us() / 1_000_000;
-        let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
+        let readings = known.profile.quota(|name| exchange.response.header_lines(name), now_s);
         let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
         let mut digest = digest(exchange, known, &self.masker, settings.capture, remaining);
         settings.known.hide(&mut digest.record);

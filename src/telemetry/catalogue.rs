@@ -140,9 +140,9 @@ catalogue! {
     REQUESTS = counter("vigie_requests_total", ["integration", "upstream", "route", "method", "status_code", "outcome"],
         "Exchanges, by the status the caller got and the outcome judged from the content.");
     ROUTES_CAPPED = counter("vigie_routes_capped_total", ["upstream"],
-        "New routes counted under other because the upstream already has its most; a route that comes again counts again.");
+        "Calls whose route no profile knows and whose template is counted under other, because the upstream has its most of them.");
     SERIES_CAPPED = counter("vigie_series_capped_total", ["family"],
-        "New label values counted under other because the family is full; values that come again count again.");
+        "New label values counted under other because the family has no more room for them; values that come again count again.");
     START_TIME = gauge("vigie_start_time_seconds", [],
         "When the agent started, Unix time.");
     TLS_HANDSHAKE_FAILURES = counter("vigie_tls_handshake_failures_total", ["reason"],

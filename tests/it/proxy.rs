@@ -17,6 +17,7 @@ mod interim;
 mod links;
 mod records;
 mod refusals;
+mod routes;
 mod streaming;
 pub mod support;
 mod timeouts;

@@ -194,10 +194,10 @@ pub struct Caps {
     /// Integrations.
     #[schemars(range(min = 1, max = 1000))]
     pub integrations: usize,
-    /// Routes of one upstream.
+    /// Routes of one upstream that its profile does not know; those it knows are always there.
     #[schemars(range(min = 1, max = 10_000))]
     pub routes: usize,
-    /// Series of one metric.
+    /// Series of one metric; each upstream has its share of them.
     #[schemars(range(min = 100, max = 100_000))]
     pub series: usize,
 }

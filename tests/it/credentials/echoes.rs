@@ -35,7 +35,7 @@ async fn a_key_that_is_given_back_is_in_nothing_that_is_kept() {
         "upstreams": { "freshsales": { "credential": { "key": PLAIN } } },
         "recorder": { "capture": "all" },
     });
-    let launch = Launch { log_level: Some("trace"), stdout: None };
+    let launch = Launch { log_level: Some("trace"), ..Launch::default() };
     let agent = TestAgent::launch(Arc::clone(&home), &origin.url(), changes, launch).await;
     // The caller knows it from an answer, and sends it wherever something is kept of a request.
     let body = json!({ "deal": { "stage": PLAIN, "status": PLAIN } }).to_string();
