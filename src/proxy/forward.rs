@@ -145,8 +145,15 @@ fn open(
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
-            let pool = Rc::clone(&worker.pools[upstream]);
-            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
+            Ok(Opened {
+                flight,
+                pool: Rc::clone(&worker.pools[upstream]),
+                upstream,
+                target,
+                tee,
+                way,
+                credential: None,
+            })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
