@@ -142,18 +142,9 @@ fn open(
             }
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
             let tee = (!empty).then(|| Rc::new(upload_tee(worker, started)));
-            if let Some(tee) = &tee {
-                flight.upload(Rc::clone(tee));
-            }
-            Ok(Opened {
-                flight,
-                pool: Rc::clone(&worker.pools[upstream]),
-                upstream,
-                target,
-                tee,
-                way,
-                credential: None,
-            })
+            tee.iter().for_each(|tee| flight.upload(Rc::clone(tee)));
+            let pool = Rc::clone(&worker.pools[upstream]);
+            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
