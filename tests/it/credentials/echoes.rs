@@ -75,7 +75,8 @@ async fn an_interim_answer_gives_no_key_back() {
         wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
     })
     .await;
-    let changes = json!({ "upstreams": { "freshsales": { "credential": { "key": PLAIN } } } });
+    let upstream = json!({ "credential": { "key": PLAIN }, "access": { "authenticate": "off_loopback" } });
+    let changes = json!({ "upstreams": { "freshsales": upstream } });
     let agent = TestAgent::start(origin.url(), changes).await;
     let mut caller = Wire::to(&agent.proxy_url()).await;
     // By an address of this machine: other names are what a web page would use.
