@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 mod url;
-pub use url::{Url, url};
+pub use url::{Url, collector, url};
 
 /// Names of the formats that [`check`] knows.
 #[cfg(test)]
@@ -19,6 +19,7 @@ pub const FORMATS: [&str; 10] = [
     "vigie-size",
     "vigie-address",
     "vigie-url",
+    "vigie-collector",
     "vigie-path-prefix",
     "vigie-fingerprint",
     "vigie-token",
@@ -37,6 +38,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "vigie-size" => size(text).map(drop),
         "vigie-address" => address(text).map(drop),
         "vigie-url" => url(text).map(drop),
+        "vigie-collector" => collector(text).map(drop),
         "vigie-path-prefix" => path_prefix(text),
         "vigie-fingerprint" => fingerprint(text).map(drop),
         "vigie-token" => token(text),
@@ -218,8 +220,12 @@ text_type!(
     Address(SocketAddr), "vigie-address", address, SocketAddr::to_string
 );
 text_type!(
-    /// Where an upstream or a collector is.
+    /// Where an upstream is.
     Link(Url), "vigie-url", url, |_| String::new()
+);
+text_type!(
+    /// Where a collector is.
+    Collector(Url), "vigie-collector", collector, |_| String::new()
 );
 text_type!(
     /// Data-path threads; `None` for as many as there are cores.
