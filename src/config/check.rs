@@ -207,7 +207,9 @@ impl Checker<'_> {
         let mut rest = None;
         for name in &names {
             let prefix = format!("upstreams/{name}/path_prefix");
-            let (prefixed, pinned) = (self.written(&prefix), pinned(name));
+            // What could not be read at all may have one.
+            let prefixed = self.written(&prefix) || self.report.refused(&format!("upstreams/{name}"));
+            let pinned = pinned(name);
             if !pinned && !open {
                 let message = "no listener leads here; each is pinned to another upstream";
                 self.error(&format!("upstreams/{name}"), message);
