@@ -14,7 +14,7 @@ pub use url::{Url, collector, url};
 
 /// Names of the formats that [`check`] knows.
 #[cfg(test)]
-pub const FORMATS: [&str; 10] = [
+pub const FORMATS: [&str; 11] = [
     "vigie-duration",
     "vigie-size",
     "vigie-address",
