@@ -193,6 +193,25 @@ pub struct Trace {
     pub server_span: u64,
     /// Whether the spans are kept because of the parent's decision or the ratio.
     pub sampled: bool,
+    /// At least the last 56 bits of the trace id are random (W3C Trace Context level 2): as the caller says, or our own.
+    pub random: bool,
+}
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The listener's number.
+    pub listener: u32,
+    /// The caller spoke TLS.
+    pub tls: bool,
+    /// The caller's version of HTTP.
+    pub version: Version,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        Self { listener: 0, tls: false, version: Version::HTTP_11 }
+    }
 }
 
 /// Raw facts of one exchange, as seen by whoever carried it out.

@@ -206,7 +206,7 @@ impl Drawn {
             request: request.message(),
             response: response.message(),
             correlation_id: correlation_id(&id).unwrap_or(Masked::from_trace_id(1)),
-            trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false },
+            trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false, random: false },
             attempts: attempts.into(),
             fingerprint: None,
         }

@@ -44,7 +44,7 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         request,
         response: Message { body_bytes: 360, ..Message::default() },
         correlation_id: Masked::word("c-1"),
-        trace: Trace { trace_id: 0xabc, parent: Some(7), server_span: 8, sampled: true },
+        trace: Trace { trace_id: 0xabc, parent: Some(7), server_span: 8, sampled: true, random: true },
         attempts: smallvec::smallvec![
             attempt(9, 100, None, Some(AgentError::Connect)),
             attempt(10, 3_000, Some(status), None)
