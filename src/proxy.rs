@@ -8,6 +8,7 @@ mod connect;
 mod context;
 mod copies;
 mod credential;
+mod dots;
 mod drain;
 mod flight;
 mod forward;

@@ -11,6 +11,8 @@ pub enum AgentError {
     UnsupportedTarget,
     /// `Host` is missing, doubled, malformed or contradicts the target.
     BadHost,
+    /// The path has `.` or `..` segments, and its upstream a base path or a prefix that they could lead out of.
+    DotSegments,
     /// No upstream answers for this path.
     NoUpstream,
     /// The upstream's name did not resolve.
@@ -77,10 +79,11 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
+        Self::DotSegments,
         Self::NoUpstream,
         Self::Dns,
         Self::Connect,
@@ -120,6 +123,7 @@ impl AgentError {
             Self::BadRequest => "bad_request",
             Self::UnsupportedTarget => "unsupported_target",
             Self::BadHost => "bad_host",
+            Self::DotSegments => "dot_segments",
             Self::NoUpstream => "no_upstream",
             Self::Dns => "dns",
             Self::Connect => "connect",
@@ -167,7 +171,7 @@ impl AgentError {
     /// The status of the answer that Vigie makes for it.
     pub fn status(self) -> u16 {
         match self {
-            Self::BadRequest | Self::BadHost | Self::AmbiguousFraming => 400,
+            Self::BadRequest | Self::BadHost | Self::DotSegments | Self::AmbiguousFraming => 400,
             Self::UnsupportedTarget => 405,
             Self::NoUpstream => 404,
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer => 502,

@@ -72,9 +72,8 @@ fn open(
     let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
     let judged = refused.map_or(Ok(()), |reason| Err(reason.of_request()));
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
-        let routed = shared.router.route(listener, path, query, &parts.headers)?;
-        let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
-        let target = target.ok_or(AgentError::BadRequest)?;
+        let routed = shared.router.route(arrival.listener as usize, path, query, &parts.headers)?;
+        let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query)?;
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, target))
     });
     let (route, (place, shard)) = match &checked {
