@@ -352,6 +352,7 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
     set_correlation_id(&mut parts.headers, flight.correlation_id());
     let exchange = flight.exchange();
     let now = Instant::now();
+    headers::name_status(&mut parts);
     let own = now.saturating_duration_since(shape.head_at);
     exchange.overhead_us += micros(own);
     if let Some(value) = server_timing::value(exchange) {
