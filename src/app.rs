@@ -93,7 +93,7 @@ impl App {
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
         let runtime = tokio::runtime::Handle::current();
-        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), runtime)?;
+        let spans = Spans::start(&config.telemetry.traces, peers(Vec::new(), &config), Arc::clone(&metrics), runtime)?;
 
         let settings = InForce::new(recorder_settings(&config)?);
         let outputs = Outputs {
@@ -108,6 +108,7 @@ impl App {
 
         let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker);
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
+        spans.iter().for_each(|spans| spans.renew(peers(proxy.listeners(), &config)));
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let access = admin::Access::start(&config.admin, &config.data_dir, masker, &clock, &metrics)?;
@@ -255,9 +256,8 @@ fn start_recorder(
     Ok(std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?)
 }
 
-fn peers(config: &Config) -> Peers {
-    let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
-    Peers::new(listener, &config.upstreams)
+fn peers(listeners: Vec<(u32, SocketAddr)>, config: &Config) -> Peers {
+    Peers::new(listeners, &config.upstreams)
 }
 
 /// Upstreams and integrations.

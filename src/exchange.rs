@@ -13,7 +13,7 @@ pub use agent_error::AgentError;
 pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
 pub use captured::{Headers, Target};
 
-use http::Method;
+use http::{Method, Version};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -222,6 +222,8 @@ pub struct Exchange {
     pub kind: Kind,
     /// Which way it went.
     pub direction: Direction,
+    /// By which way it came.
+    pub arrival: Arrival,
     /// When the request head was read: microseconds since the Unix epoch, wall clock.
     pub started_us: i64,
     /// When the answer's head arrived, on the agent's monotonic clock, microseconds: the window it counts in.

@@ -25,7 +25,7 @@ impl App {
         self.settings.set(settings);
         self.state.access.tokens.replace(&config.admin);
         if let Some(spans) = &self.spans {
-            spans.renew(peers(&config));
+            spans.renew(peers(self.proxy.listeners_of(&prepared), &config));
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);

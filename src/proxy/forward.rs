@@ -9,7 +9,7 @@ use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, reply, retry, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
+use crate::exchange::{AgentError, Arrival, Attempt, Direction, Exchange, Headers, Kind, Message, Target};
 use http::header::TE;
 use http::response::Parts;
 use http::uri::PathAndQuery;
@@ -32,7 +32,9 @@ pub async fn handle(
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
     let refused = caller.conn.as_ref().and_then(|conn| conn.call());
-    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream(), refused) {
+    let listener = super::acceptor::number(listener);
+    let arrival = Arrival { listener, tls: caller.tls, version: parts.version };
+    let mut opened = match open(&worker, arrival, started, &mut parts, body.is_end_stream(), refused) {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
@@ -60,7 +62,7 @@ struct Opened {
 /// Routes and attributes; a refusal is recorded like any other exchange.
 fn open(
     worker: &Rc<Worker>,
-    listener: usize,
+    arrival: Arrival,
     started: Instant,
     parts: &mut request::Parts,
     empty: bool,
@@ -88,6 +90,7 @@ fn open(
         place,
         kind: Kind::Proxy,
         direction: Direction::Outbound,
+        arrival,
         started_us,
         head_at_us: 0,
         method: parts.method.clone(),
@@ -349,10 +352,10 @@ struct Shape {
 fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
     headers::strip_hop_by_hop(&mut parts.headers);
     headers::announce_reply(&mut parts.headers);
+    headers::name_status(&mut parts);
     set_correlation_id(&mut parts.headers, flight.correlation_id());
     let exchange = flight.exchange();
     let now = Instant::now();
-    headers::name_status(&mut parts);
     let own = now.saturating_duration_since(shape.head_at);
     exchange.overhead_us += micros(own);
     if let Some(value) = server_timing::value(exchange) {

@@ -9,7 +9,7 @@ use crate::exchange::record::json;
 use crate::exchange::redact::Masker;
 use crate::exchange::{Exchange, Outcome};
 use crate::history::{self, History};
-use crate::quota::Quotas;
+use crate::quota::{Quotas, Reading};
 use crate::telemetry::metrics::{DropStage, Metrics};
 use crate::telemetry::otlp::{self, Spans};
 use crate::telemetry::sink::LogSinks;
@@ -68,11 +68,11 @@ impl Recorder {
         let mut spans = Vec::new();
         let mut count = 0;
         for exchange in batch {
-            let Some(Digest { record, outcome, inner_server_error }) = survive(|| self.digest(&exchange, &settings))
-            else {
+            let Some((digest, quota)) = survive(|| self.digest(&exchange, &settings)) else {
                 self.lose(&exchange);
                 continue;
             };
+            let Digest { record, outcome, inner_server_error } = digest;
             self.count(&exchange, outcome, inner_server_error);
             let start = lines.len();
             json::write(&record, &mut lines);
@@ -82,7 +82,7 @@ impl Recorder {
             if let Some(sender) = &self.outputs.spans
                 && self.keeps(&exchange, outcome, &settings)
             {
-                sender.describe(&exchange, &record, &mut spans);
+                sender.describe(&exchange, &record, quota, &mut spans);
             }
             if self.outputs.history.is_some() {
                 let head_us = self.head_us(&exchange);
@@ -104,12 +104,13 @@ impl Recorder {
         metrics.recorder().dropped(DropStage::Queue);
     }
 
-    fn digest(&self, exchange: &Exchange, settings: &Settings) -> Digest {
+    fn digest<'s>(&'s self, exchange: &Exchange, settings: &'s Settings) -> (Digest, Option<Reading<'s>>) {
         let known = settings.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
         let now_s = self.clock.wall_us() / 1_000_000;
         let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
-        let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
-        digest(exchange, known, &self.masker, settings.capture, remaining)
+        let quota = self.outputs.quotas.observe(exchange, readings, now_s);
+        let remaining = quota.map(|told| told.remaining);
+        (digest(exchange, known, &self.masker, settings.capture, remaining), quota)
     }
 
     fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {

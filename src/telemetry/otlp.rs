@@ -7,14 +7,16 @@ mod exporter;
 mod spans;
 
 pub use opentelemetry_sdk::trace::SpanData;
-pub use spans::{Endpoint, Peers, client_span, server_span};
+pub use spans::Peers;
 
 use crate::exchange::Exchange;
 use crate::exchange::record::Record;
 use crate::telemetry::TraceConfig;
 use crate::telemetry::metrics::{DropStage, Metrics, SpanResult};
+use crate::vendors::Reading;
 use opentelemetry_sdk::trace::SpanExporter as _;
 use parking_lot::{Mutex, RwLock};
+use spans::Told;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -101,12 +103,13 @@ impl Spans {
 
     /// Takes the addresses of another configuration.
     pub fn renew(&self, peers: Peers) {
-        *self.0.peers.write() = peers;
+        self.0.peers.write().renew(peers);
     }
 
-    /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt.
-    pub fn describe(&self, exchange: &Exchange, record: &Record, out: &mut Vec<SpanData>) {
-        spans::describe(exchange, record, &self.0.peers.read(), out);
+    /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt. `quota` is
+    /// what its answer told.
+    pub fn describe(&self, exchange: &Exchange, record: &Record, quota: Option<Reading<'_>>, out: &mut Vec<SpanData>) {
+        spans::describe(&Told { exchange, record, quota }, &self.0.peers.read(), out);
     }
 
     /// Hands over the finished spans of some exchanges. Never waits: without room they are dropped and counted.

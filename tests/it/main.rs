@@ -31,5 +31,6 @@ mod reload;
 mod sandbox;
 #[cfg(feature = "peers")]
 mod soak;
+mod spans;
 mod support;
 mod tidy;

@@ -72,7 +72,7 @@ async fn own_spans_take_the_same_way_as_the_exchanges() {
         keep_slower_than: Duration::ZERO,
         service_name: "vigie".into(),
     };
-    let (peers, runtime) = (Peers::new(([127, 0, 0, 1], 0).into(), []), tokio::runtime::Handle::current());
+    let (peers, runtime) = (Peers::new([], []), tokio::runtime::Handle::current());
     let spans = Spans::start(&config, peers, metrics.clone(), runtime).unwrap().unwrap();
     let guard = guard(&config);
     let subscriber = subscriber("info", Format::Json, std::io::sink, guard.provider.as_ref()).unwrap();

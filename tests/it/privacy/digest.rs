@@ -10,7 +10,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use vigie::exchange::redact::{MAX_MASKED_BYTES, MaskKey, Masked, Masker, correlation_id};
 use vigie::exchange::{
-    AgentError, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Message, Place, Target, Trace,
+    AgentError, Arrival, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Message, Place,
+    Target, Trace,
 };
 use vigie::recorder::{Capture, Digest, Knowledge, digest};
 use vigie::secret::Secret;
@@ -193,6 +194,7 @@ impl Drawn {
             place: place(),
             kind: Kind::Proxy,
             direction: Direction::Outbound,
+            arrival: Arrival::default(),
             started_us: us >> 8,
             head_at_us: 0,
             method: Method::from_bytes(method.as_bytes()).expect("a token"),
