@@ -1,4 +1,4 @@
-# Everything a newcomer or CI needs; `make help` lists it. Only Rust (cargo and a C linker) must be there beforehand.
+# Everything a newcomer or CI needs; `make help` lists it. Only Rust and gcc must be there beforehand.
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -6,9 +6,10 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 .PHONY: compare-framing fuzz help run test lint fmt clippy doc banned-crates readme image bench-proxy bench-history soak
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 run: ## build Vigie and start the demo: sandbox CRM and ERP, the agent before them, realistic calls
+	@CARGO=$(CARGO) bash .ci/rust-version
 	$(CARGO) build --release --locked
 	$(TARGET_DIR)/release/vigie demo
 

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, KeySource};
 use crate::exchange::redact::{MaskKey, Masker};
 use crate::history::{self, History};
+use crate::net::Network;
 use crate::proxy::StartError;
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers, InForce, Knowledge, Outputs, Recorder, Settings};
@@ -17,7 +18,7 @@ use crate::telemetry::metrics::{Metrics, Options};
 use crate::telemetry::otlp::{Peers, Spans};
 use crate::telemetry::sink::LogSinks;
 use crate::vendors::Profile;
-use crate::{admin, proxy};
+use crate::{admin, proxy, upstream};
 use anyhow::Context;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -93,7 +94,8 @@ impl App {
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
         let runtime = tokio::runtime::Handle::current();
-        let spans = Spans::start(&config.telemetry.traces, peers(Vec::new(), &config), Arc::clone(&metrics), runtime)?;
+        let network = Network::new(&config.network, Arc::clone(metrics.dns()), runtime);
+        let spans = Spans::start(&config.telemetry.traces, peers(Vec::new(), &config), Arc::clone(&metrics), &network)?;
 
         let settings = InForce::new(recorder_settings(&config)?);
         let outputs = Outputs {
@@ -106,9 +108,9 @@ impl App {
         };
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
-        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker);
+        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker, network);
         let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
-        spans.iter().for_each(|spans| spans.renew(peers(proxy.listeners(), &config)));
+        spans.iter().for_each(|spans| spans.know(peers(proxy.listeners(), &config)));
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let access = admin::Access::start(&config.admin, &config.data_dir, masker, &clock, &metrics)?;
@@ -235,11 +237,13 @@ fn surroundings(
     recorder: &recorder::Handle,
     clock: &Clock,
     masker: &Masker,
+    network: Network,
 ) -> proxy::Surroundings {
     proxy::Surroundings {
         metrics: Arc::clone(metrics),
         recorder: recorder.clone(),
         clock: clock.clone(),
+        network,
         fingerprint_key: masker.derive_key("caller fingerprints"),
         max_routes: config.telemetry.caps.routes,
     }
@@ -309,7 +313,9 @@ fn open_history(
 }
 
 fn knowledge(config: &Config) -> anyhow::Result<HashMap<Arc<str>, Knowledge>> {
-    config.upstreams.iter().map(|u| Ok((Arc::clone(&u.name), know(Arc::clone(&u.profile))?))).collect()
+    let origins: Arc<[_]> = config.upstreams.iter().filter_map(upstream::Config::origin).collect();
+    let among = |known: Knowledge| known.among(Arc::clone(&origins));
+    config.upstreams.iter().map(|u| Ok((Arc::clone(&u.name), among(know(Arc::clone(&u.profile))?)))).collect()
 }
 
 fn know(profile: Arc<Profile>) -> anyhow::Result<Knowledge> {

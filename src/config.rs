@@ -9,12 +9,13 @@
 
 use crate::exchange::redact::PhoneRegion;
 use crate::secret::Secret;
-use crate::{admin, history, proxy, recorder, telemetry, upstream};
+use crate::{admin, history, net, proxy, recorder, telemetry, upstream};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 mod changes;
 mod check;
+mod egress;
 mod env;
 mod expand;
 mod json;
@@ -31,6 +32,7 @@ mod verdict;
 mod watch;
 
 pub use changes::{Change, Document, restart_keys};
+pub use egress::ways;
 pub use env::{Env, program};
 pub use raw::Role;
 pub use reference::reference;
@@ -52,6 +54,10 @@ pub struct Config {
     pub proxy: proxy::Config,
     /// The CRM endpoints, in the order of the file.
     pub upstreams: Vec<upstream::Config>,
+    /// How connections out are made.
+    pub network: net::Config,
+    /// The egress proxy in force.
+    pub egress: net::Egress,
     /// Bounds of the recorder.
     pub recorder: recorder::Config,
     /// The records that can be searched.
@@ -154,11 +160,12 @@ fn config(text: &str, env: &Env, report: &mut report::Report) -> Option<(Config,
         report.error_in(&root, "", "passes the schema, yet cannot be read: please report this with the file's keys");
         return None;
     };
-    check::check(&file, &root, &schema, report);
+    check::check(&file, &root, &schema, env, report);
     if report.has_errors() {
         return None;
     }
-    Some((resolve::resolve(file, &root, report)?, document))
+    let egress = egress::resolve(&file, env, report);
+    Some((resolve::resolve(file, &root, egress, report)?, document))
 }
 
 /// A commented file that shows every section; it loads as it is.

@@ -6,12 +6,14 @@
 mod agent_error;
 mod attempt;
 mod captured;
+mod link;
 pub mod record;
 pub mod redact;
 
 pub use agent_error::AgentError;
 pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
 pub use captured::{Headers, Target};
+pub use link::{BodyLinks, Bypass, Links, Origin, Reference, Why};
 
 use http::{Method, Version};
 use smallvec::SmallVec;
@@ -256,6 +258,8 @@ pub struct Exchange {
     pub attempts: SmallVec<[Attempt; 1]>,
     /// Keyed hash of the credential sent, so that unknown callers can be listed and named.
     pub fingerprint: Option<u64>,
+    /// What was done about links that lead past the agent.
+    pub links: Links,
 }
 
 #[cfg(test)]

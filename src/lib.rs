@@ -5,7 +5,8 @@ pub mod clock;
 pub mod exchange;
 pub mod secret;
 
-// Layer 1: what is known about each CRM, pure; and certificates.
+// Layer 1: what is known about each CRM, pure; certificates; ways out of the machine.
+pub mod net;
 pub mod tls;
 pub mod vendors;
 

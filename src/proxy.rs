@@ -8,6 +8,7 @@ mod connect;
 mod context;
 mod copies;
 mod credential;
+mod detached;
 mod dots;
 mod drain;
 mod flight;
@@ -18,6 +19,7 @@ mod headers;
 mod held;
 mod http2;
 mod limits;
+mod links;
 mod places;
 mod pool;
 mod preface;
@@ -39,6 +41,7 @@ pub use framing::Limits as MessageLimits;
 pub use limits::{Limits, Pace};
 
 use crate::clock::Clock;
+use crate::net::Network;
 use crate::recorder;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
@@ -96,12 +99,23 @@ pub struct Listener {
     pub tls: Option<ServerFiles>,
     /// Callers may speak HTTP/2 in plain text, with prior knowledge.
     pub prior_knowledge: bool,
+    /// What callers call it, where something in front of it makes that different from what arrives here.
+    pub public_url: Option<PublicUrl>,
+}
+
+/// A URL by which callers reach a listener through whatever stands in front of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Scheme and authority: `https://gateway.example`.
+    pub origin: String,
+    /// What stands before the paths that arrive here; empty or starting with `/`, no trailing `/`.
+    pub path: String,
 }
 
 impl Listener {
     /// A plain-text listener for everybody.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false }
+        Self { address, upstream: None, integration: None, tls: None, prior_knowledge: false, public_url: None }
     }
 }
 
@@ -167,6 +181,8 @@ pub struct Surroundings {
     pub recorder: recorder::Handle,
     /// Time.
     pub clock: Clock,
+    /// Ways out.
+    pub network: Network,
     /// Keys the credential fingerprints.
     pub fingerprint_key: [u8; 32],
     /// Routes an upstream may have; the rest is `other`.
@@ -197,16 +213,20 @@ fn make_ready(
         let tls = tls.map_err(connect::TlsSetupError::from)?;
         entrances[*slot] = Some(worker::Entrance { tls, prior_knowledge: listener.prior_knowledge });
     }
+    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), &surroundings.network));
+    let ready = ready.collect::<Result<_, _>>()?;
     Ok(worker::Shared {
         entrances,
         router,
         max_streams: config.max_streams,
         grace: config.drain,
-        upstreams: upstreams.iter().cloned().map(upstreams::Upstream::new).collect::<Result<_, _>>()?,
+        upstreams: ready,
         places: places::Places::new(surroundings.max_routes),
+        links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),
         clock: surroundings.clock.clone(),
+        keep_alive: surroundings.network.keep_alive,
         trace_ratio: config.trace_ratio,
         afterlife: config.afterlife,
         capture_request: config.capture_request_bytes,

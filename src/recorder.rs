@@ -1,5 +1,6 @@
 //! From raw exchange to everything that needs its content: outcome, masked record, log, history, spans.
 
+mod bypass;
 mod callers;
 mod decode;
 mod digest;

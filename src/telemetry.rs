@@ -8,8 +8,10 @@ pub mod otlp;
 pub mod sink;
 pub mod windows;
 
+use crate::net::Proxy;
 use crate::secret::Secret;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The three signals, resolved.
@@ -50,6 +52,8 @@ pub struct LogFile {
 pub struct TraceConfig {
     /// Collector's address, e.g. `http://127.0.0.1:4317`; `None` turns spans off.
     pub endpoint: Option<String>,
+    /// The proxy on the way to it, if it is not called directly.
+    pub egress: Option<Arc<Proxy>>,
     /// gRPC or HTTP with protobuf.
     pub protocol: OtlpProtocol,
     /// Headers sent to the collector.

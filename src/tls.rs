@@ -8,7 +8,7 @@ mod failure;
 mod pem;
 mod server;
 
-pub use client::{Trust, client_config};
+pub use client::{Trust, client_config, untrusting};
 pub use failure::{HandshakeFailure, alert_after_handshake, upstream_error};
 pub use pem::{FileError, Role};
 pub use server::{ServerFiles, server_config};

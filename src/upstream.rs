@@ -1,5 +1,7 @@
 //! What is known of one CRM endpoint that calls are forwarded to.
 
+use crate::exchange::Origin;
+use crate::net::Proxy;
 use crate::tls::Trust;
 use crate::vendors::Profile;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub struct Config {
     pub path_prefix: Option<String>,
     /// How it is verified, and what it is shown.
     pub trust: Trust,
+    /// The proxy on the way to it, if it is not called directly.
+    pub egress: Option<Arc<Proxy>>,
     /// Which HTTP versions to speak to it.
     pub http: HttpVersion,
     /// Time-outs.
@@ -35,6 +39,8 @@ pub struct Config {
     pub max_idle_per_worker: usize,
     /// The limit to count against where the vendor tells none.
     pub quota: Option<DeclaredQuota>,
+    /// Links in bodies are rewritten where the profile names their places.
+    pub rewrite_links: bool,
 }
 
 impl Config {
@@ -49,11 +55,18 @@ impl Config {
             base_path: String::new(),
             path_prefix: path_prefix.map(str::to_string),
             trust: Trust::default(),
+            egress: None,
             http: HttpVersion::Auto,
             timeouts: Timeouts::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
+            rewrite_links: false,
         }
+    }
+
+    /// Its origin, as links in its answers are held against; `None` for a host that no URL can name.
+    pub fn origin(&self) -> Option<Origin> {
+        Origin::new(self.tls, &self.host, self.port)
     }
 
     /// `host`, or `host:port` when the port is not the scheme's default: the value of `Host`.
@@ -79,7 +92,7 @@ pub enum HttpVersion {
 /// Time-outs towards an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together.
+    /// Name resolution, TCP, the egress proxy's tunnel and TLS together.
     pub connect: Duration,
     /// Request sent to answer head.
     pub head: Duration,

@@ -22,6 +22,7 @@ pub use fields::{FieldLists, PersonalKind};
 pub use file::{Auth, Call, Source, Trust};
 pub use quota::Reading;
 pub use route::{Intent, RouteDef, RouteMatch, Verb};
+pub use scan::Link;
 pub use summary::Summary;
 pub use template::MAX_SEGMENTS;
 
@@ -57,6 +58,7 @@ pub struct Profile {
     cut_reads: file::CutReads,
     messages: file::Messages,
     unknown_scan: scan::Scan,
+    unknown_links: scan::Scan,
     error_scan: scan::Scan,
     inner_status: Option<InnerStatus>,
     fields: FieldLists,
@@ -134,6 +136,11 @@ impl Profile {
         })
     }
 
+    /// Whether it is the profile of one vendor, whose hosts are known.
+    pub fn is_of_a_vendor(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
     /// Where credentials are sent, the usual place first.
     pub fn auth(&self) -> &[Auth] {
         &self.auth
@@ -155,6 +162,28 @@ impl Profile {
             Some(route) => RouteMatch::Known(route),
             None => RouteMatch::Generic(template::generic(&self.base, rest, |w| self.trie.has_word(w))),
         }
+    }
+
+    /// Whether the profile names places of links in answers of any kind.
+    pub fn names_links(&self) -> bool {
+        let of_routes = self.routes.iter().flat_map(|r| r.actions.iter().flatten());
+        self.unknown_links.has(scan::mark::LINK) || of_routes.into_iter().any(|a| a.links.has(scan::mark::LINK))
+    }
+
+    /// Whether the answer to this call may hold links.
+    pub fn may_link(&self, method: &Method, route: Option<&RouteDef>) -> bool {
+        self.links_of(method, route).has(scan::mark::LINK)
+    }
+
+    /// The links in a whole JSON answer that begin with a scheme or `//`, in their order. `None` if it is no JSON, or they are
+    /// too many.
+    pub fn links(&self, method: &Method, route: Option<&RouteDef>, body: &[u8]) -> Option<Vec<Link>> {
+        let (found, end) = self.links_of(method, route).run(body);
+        (end == scan::End::Whole && !found.more_links).then_some(found.links)
+    }
+
+    fn links_of<'a>(&'a self, method: &Method, route: Option<&'a RouteDef>) -> &'a scan::Scan {
+        route.and_then(|route| route.action(method)).map_or(&self.unknown_links, |action| &action.links)
     }
 
     /// Whether the call changes records.

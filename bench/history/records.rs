@@ -108,6 +108,7 @@ impl Maker {
             overhead_ms: (50 + noise.below(200)) as f64 / 1000.0,
             dns_ms: None,
             connect_ms: None,
+            tunnel_ms: None,
             tls_ms: None,
             inner_status: None,
             vendor_request_id: Some(vendor_request_id(n)),

@@ -25,7 +25,11 @@ impl App {
         self.settings.set(settings);
         self.state.access.tokens.replace(&config.admin);
         if let Some(spans) = &self.spans {
-            spans.renew(peers(self.proxy.listeners_of(&prepared), &config));
+            spans.know(peers(self.proxy.listeners_of(&prepared), &config));
+            // Its files were read a moment ago; should they be gone now, spans go the old way.
+            if let Err(error) = spans.renew(config.telemetry.traces.egress.as_ref()) {
+                tracing::warn!(%error, "spans keep their way to the collector");
+            }
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);

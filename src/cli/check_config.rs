@@ -2,7 +2,7 @@
 
 use super::output::{self, Format};
 use super::{USAGE, run::load};
-use crate::config::Change;
+use crate::config::{self, Change};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,24 +25,29 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let loaded = load(&args.config);
     let running = args.against.as_deref().map(load).transpose();
-    let (mut errors, mut warnings, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut errors, mut warnings, mut changes, mut ways) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     match (&loaded, &running) {
         (Ok(new), Ok(Some(old))) => changes = new.document.changes(&old.document),
         (_, Err(wrong)) => errors.extend(wrong.iter().map(ToString::to_string)),
         _ => {}
     }
     match loaded {
-        Ok(loaded) => warnings.extend(loaded.warnings.iter().map(ToString::to_string)),
+        Ok(loaded) => {
+            warnings.extend(loaded.warnings.iter().map(ToString::to_string));
+            ways = config::ways(&loaded.config);
+        }
         Err(wrong) => errors.extend(wrong.iter().map(ToString::to_string)),
     }
     if args.output == Format::Json {
         let changes: Vec<_> = changes.iter().map(|c| json!({ "key": c.key, "restart": c.restart })).collect();
         let valid = errors.is_empty();
-        let answer = json!({ "valid": valid, "errors": errors, "warnings": warnings, "changes": changes });
+        let answer =
+            json!({ "valid": valid, "errors": errors, "warnings": warnings, "changes": changes, "ways": ways });
         output::say(&answer.to_string());
     } else {
         warnings.iter().for_each(|warning| output::say(&format!("warning: {warning}")));
         errors.iter().for_each(|error| output::complain(error));
+        ways.iter().for_each(|way| output::say(way));
         changes.iter().for_each(|change| output::say(&told(change)));
         if errors.is_empty() {
             output::say(&format!("{}: valid", args.config.display()));

@@ -1,5 +1,6 @@
 //! `vigie log`: the exchanges of the last days, from the running agent, or from its files when none runs.
 
+mod notes;
 mod source;
 mod table;
 
@@ -51,7 +52,7 @@ pub struct Args {
     /// Outcome, e.g. `timeout,network` or `!ok`.
     #[arg(long)]
     outcome: Option<String>,
-    /// Integration's name.
+    /// Integration's name as the configuration gives it, e.g. `erp` or `erp-*`; the table shows its `system`.
     #[arg(long)]
     integration: Option<String>,
     /// Upstream's name.
@@ -177,7 +178,7 @@ impl<W: Write> Session<W> {
             };
             waiting = false;
             cursor = page.cursor;
-            let text = match &self.table {
+            let text = match &mut self.table {
                 Some(table) => table.more(&page.lines),
                 None => joined(&page.lines),
             };

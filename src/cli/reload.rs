@@ -2,7 +2,7 @@
 
 use super::run::load;
 use crate::app::App;
-use crate::config::{Config, Document, Env, Watch};
+use crate::config::{self, Config, Document, Env, Watch};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,6 +55,7 @@ impl Reloading {
         let read = self.read();
         self.watch.renew();
         let Some((config, document)) = read else { return app.note_reload(false) };
+        let ways = config::ways(&config);
         if let Err(error) = app.reload(config).await {
             tracing::warn!("configuration not reloaded, the old one stays in force: {error:#}");
             return app.note_reload(false);
@@ -67,6 +68,7 @@ impl Reloading {
             tracing::warn!(keys = names(&restart), "changed, but takes effect after a restart only");
         }
         tracing::info!(changed = names(&live), "configuration reloaded");
+        ways.iter().for_each(|way| tracing::info!("{way}"));
         // What needs a restart is told again until there was one.
         self.in_force.adopt(document);
         app.note_reload(true);

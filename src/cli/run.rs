@@ -39,6 +39,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    config::ways(&loaded.config).iter().for_each(|way| tracing::info!("{way}"));
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut reloading = Reloading::new(&args.config, loaded.document)?;

@@ -3,17 +3,20 @@
 //! Runs on what the schema left standing, so that all errors come at once; where something was taken out, a check that
 //! would need it stays silent instead of guessing.
 
-use super::raw::{File, ListenerTls, Proxy};
+use super::env::Env;
+use super::raw::{File, ListenerTls, Proxy, Upstream};
 use super::report::{Report, suggestion};
-use super::scalar::{Address, Span};
+use super::scalar::{Address, Link, Span};
 use super::tree::{Node, Path, Value};
 use super::validate::subject;
+use crate::vendors::Profile;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 mod admin;
 mod integrations;
+mod network;
 mod secrets;
 mod tls;
 
@@ -46,6 +49,8 @@ pub struct Listening<'a> {
     pub tls: Option<&'a ListenerTls>,
     /// HTTP/2 in plain text.
     pub prior_knowledge: bool,
+    /// What callers call it.
+    pub public_url: Option<&'a Link>,
     allow_plaintext: bool,
 }
 
@@ -56,8 +61,17 @@ impl Proxy {
             let address = self.address.as_ref().map_or(DEFAULT_PROXY, |Address(a)| *a);
             let (tls, prior_knowledge) = (self.tls.as_ref(), self.http2_prior_knowledge);
             let (path, allow_plaintext) = ("proxy".to_owned(), self.allow_plaintext);
-            let (upstream, integration) = (None, None);
-            return vec![Listening { path, address, upstream, integration, tls, prior_knowledge, allow_plaintext }];
+            let public_url = self.public_url.as_ref();
+            return vec![Listening {
+                path,
+                address,
+                upstream: None,
+                integration: None,
+                tls,
+                prior_knowledge,
+                public_url,
+                allow_plaintext,
+            }];
         };
         let listening = listeners.iter().enumerate().map(|(i, l)| Listening {
             path: format!("proxy/listeners/{i}"),
@@ -66,6 +80,7 @@ impl Proxy {
             integration: l.integration.as_deref(),
             tls: l.tls.as_ref(),
             prior_knowledge: l.http2_prior_knowledge,
+            public_url: l.public_url.as_ref(),
             allow_plaintext: l.allow_plaintext,
         });
         listening.collect()
@@ -73,7 +88,7 @@ impl Proxy {
 }
 
 /// Reports everything that is wrong or doubtful in `file`, which was read from `root`.
-pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut Report) {
+pub fn check(file: &File, root: &Node, schema: &serde_json::Value, env: &Env, report: &mut Report) {
     let mut checker = Checker { file, root, report };
     checker.listeners();
     checker.references();
@@ -84,6 +99,7 @@ pub fn check(file: &File, root: &Node, schema: &serde_json::Value, report: &mut 
     checker.prefixes();
     integrations::check(&mut checker);
     checker.bounds();
+    network::check(&mut checker, env);
     checker.sinks();
     secrets::check(&mut checker, schema);
 }
@@ -113,7 +129,7 @@ impl Checker<'_> {
         if self.written("proxy/address") && self.written("proxy/listeners") {
             self.error("proxy/address", "given beside listeners; move it into the list or remove it");
         }
-        for key in ["allow_plaintext", "tls", "http2_prior_knowledge"] {
+        for key in ["allow_plaintext", "tls", "http2_prior_knowledge", "public_url"] {
             let path = format!("proxy/{key}");
             if self.written(&path) && self.written("proxy/listeners") {
                 self.error(&path, "applies to address only; write it on each listener");
@@ -246,12 +262,21 @@ impl Checker<'_> {
                 self.range(&path("quota/window"), &quota.window, bounds, "1s to 31d");
             }
             tls::upstream(self, name, upstream);
+            self.links(name, upstream);
             let plain = !upstream.url.0.tls && !upstream.url.0.is_loopback();
             if plain && !upstream.allow_plaintext {
                 self.error(&path("url"), "credentials would cross the network in plain text; use https, or set allow_plaintext: true beside it");
             } else if plain {
                 self.warn(&path("allow_plaintext"), "credentials reach it in plain text");
             }
+        }
+    }
+
+    fn links(&mut self, name: &str, upstream: &Upstream) {
+        let names = |vendor| Profile::builtin(vendor).is_none_or(|profile| profile.names_links());
+        if upstream.rewrite_links && !names(&upstream.vendor) {
+            let message = format!("has no effect; the profile {} names no places of links", upstream.vendor);
+            self.warn(&format!("upstreams/{name}/rewrite_links"), message);
         }
     }
 

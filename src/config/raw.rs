@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod limits;
+mod network;
 mod sections;
 mod tls;
 pub use limits::Limits;
+pub use network::{Network, Resolver};
 pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
 
 pub use tls::{ClientAuth, ListenerTls, Tls};
@@ -33,6 +35,8 @@ pub struct File {
     /// The callers, by name, and how each is recognised. A call is attributed by listener, token, credential, path prefix or header, in this order; else it is `unknown`.
     #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_INTEGRATIONS))]
     pub integrations: BTreeMap<String, Integration>,
+    /// Ways out of the machine: egress proxy, names, silent connections.
+    pub network: Network,
     /// How values are turned into tokens.
     #[schemars(extend("x-vigie-restart" = true))]
     pub masking: Masking,
@@ -68,6 +72,7 @@ impl Default for File {
             proxy: Proxy::default(),
             upstreams: BTreeMap::new(),
             integrations: BTreeMap::new(),
+            network: Network::default(),
             masking: Masking::default(),
             recorder: Recorder::default(),
             log: Log::default(),
@@ -100,6 +105,8 @@ pub struct Proxy {
     pub tls: Option<ListenerTls>,
     /// Understands HTTP/2 with prior knowledge on `address` in plain text. Over TLS it is agreed on by ALPN.
     pub http2_prior_knowledge: bool,
+    /// What callers call `address`, if something in front of it ends TLS or changes path or host. Links in answers lead there. By default, what each caller calls it.
+    pub public_url: Option<Link>,
     /// Allows `address` to be off loopback without TLS although callers' credentials then cross the network in plain text.
     pub allow_plaintext: bool,
     /// Listening addresses, each for everybody or pinned to one upstream or integration.
@@ -117,7 +124,7 @@ pub struct Proxy {
     pub limits: Limits,
     /// How long after SIGTERM callers are still let in while `/ready` says no already, 0s to 5m: for load balancers to notice.
     pub drain_delay: Span,
-    /// How long running exchanges may go on after that, 0s to 10m.
+    /// How long running exchanges may go on after SIGTERM and `drain_delay`, 0s to 10m.
     pub drain: Span,
 }
 
@@ -127,6 +134,7 @@ impl Default for Proxy {
             address: None,
             tls: None,
             http2_prior_knowledge: false,
+            public_url: None,
             allow_plaintext: false,
             listeners: None,
             workers: Workers(None),
@@ -157,6 +165,9 @@ pub struct Listener {
     /// Understands HTTP/2 with prior knowledge in plain text. Over TLS it is agreed on by ALPN.
     #[serde(default)]
     pub http2_prior_knowledge: bool,
+    /// What callers call it, if something in front of it ends TLS or changes path or host. Links in answers lead there. By default, what each caller calls it.
+    #[serde(default)]
+    pub public_url: Option<Link>,
     /// Allows an address off loopback without TLS although callers' credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,
@@ -209,6 +220,9 @@ pub struct Upstream {
     #[serde(default = "max_idle")]
     #[schemars(range(min = 0, max = 4096))]
     pub max_idle: usize,
+    /// Rewrites absolute links to it in JSON answers, so that callers who follow them stay on the path. Where the profile names places of links, answers are then asked for uncoded and held until they are whole; at most 1 MiB.
+    #[serde(default)]
+    pub rewrite_links: bool,
     /// Allows `http` to another machine although credentials then cross the network in plain text.
     #[serde(default)]
     pub allow_plaintext: bool,
@@ -241,7 +255,7 @@ pub enum Http {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together, 10ms to 1h.
+    /// Name resolution, TCP, the egress proxy and TLS together, 10ms to 1h.
     pub connect: Span,
     /// Request sent to answer head, 10ms to 1h.
     pub head: Span,

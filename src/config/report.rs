@@ -107,6 +107,14 @@ impl Report {
         self.warnings.push(Problem { source: self.source.clone(), pos, path, message: message.into() });
     }
 
+    /// Adds a warning about an environment variable.
+    pub fn warn_of_variable(&mut self, name: &str, message: &str) {
+        let problem = Problem::of_variable(&self.source, name, message.to_owned());
+        if !self.warnings.contains(&problem) {
+            self.warnings.push(problem);
+        }
+    }
+
     /// True when `path`, or something inside it, is already known to be wrong.
     pub fn broken(&self, path: &str) -> bool {
         let path = Path::of(path);

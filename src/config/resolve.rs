@@ -6,6 +6,7 @@ use super::scalar;
 use super::tree::Node;
 use super::{Config, KeySource, Masking, Role};
 use crate::exchange::redact::PhoneRegion;
+use crate::net::Egress;
 use crate::vendors::Profile;
 use crate::{admin, history, proxy, recorder, telemetry, upstream};
 use std::path::PathBuf;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 const MAX_AUTO_WORKERS: usize = 4;
 
 /// Builds the modules' configurations. `None` (with an error) only if a vendor's profile cannot be had.
-pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
+pub fn resolve(file: File, root: &Node, egress: Egress, report: &mut Report) -> Option<Config> {
     let data_dir = PathBuf::from(&file.data_dir);
-    let upstreams = upstreams(&file, root, report)?;
+    let upstreams = upstreams(&file, root, &egress, report)?;
     let proxy = proxy(&file, root);
+    let network = file.network.resolved();
     let File { masking, recorder, log, history, traces, metrics, admin, .. } = file;
     let key = match masking.key {
         Some(key) => KeySource::Given(key.0),
@@ -33,6 +35,7 @@ pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
         },
         proxy,
         upstreams,
+        network,
         recorder: recorder::Config {
             queue: recorder.queue,
             queue_bytes: clamp(recorder.queue_bytes.0),
@@ -44,7 +47,8 @@ pub fn resolve(file: File, root: &Node, report: &mut Report) -> Option<Config> {
             days: history.days,
             max_bytes: history.max_size.0,
         },
-        telemetry: telemetry(log, traces, &metrics),
+        telemetry: telemetry(log, traces, &metrics, &egress),
+        egress,
         admin: read_side(admin),
         data_dir,
     })
@@ -78,6 +82,7 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
         integration: l.integration.map(Arc::from),
         tls: l.tls.map(super::check::files),
         prior_knowledge: l.prior_knowledge,
+        public_url: l.public_url.map(|url| public_url(&url.0)),
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AUTO_WORKERS);
     let names = root.keys("integrations");
@@ -99,6 +104,15 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
     }
 }
 
+/// As callers write it: with no port where it is the scheme's own.
+fn public_url(url: &scalar::Url) -> proxy::PublicUrl {
+    let scalar::Url { tls, host, port, path } = url;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let (scheme, usual) = if *tls { ("https", 443) } else { ("http", 80) };
+    let port = if *port == usual { String::new() } else { format!(":{port}") };
+    proxy::PublicUrl { origin: format!("{scheme}://{host}{port}"), path: path.clone() }
+}
+
 fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
     proxy::Integration {
         name: Arc::from(name),
@@ -111,7 +125,7 @@ fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
     }
 }
 
-fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstream::Config>> {
+fn upstreams(file: &File, root: &Node, egress: &Egress, report: &mut Report) -> Option<Vec<upstream::Config>> {
     let mut upstreams = Vec::new();
     for name in root.keys("upstreams") {
         let raw = file.upstreams.get(name)?;
@@ -120,7 +134,7 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             return None;
         };
         let scalar::Url { tls, host, port, path } = raw.url.0.clone();
-        let times = &raw.timeouts;
+        let (times, proxy) = (&raw.timeouts, egress.proxy(tls, &host, port));
         upstreams.push(upstream::Config {
             name: Arc::from(name),
             profile,
@@ -130,16 +144,18 @@ fn upstreams(file: &File, root: &Node, report: &mut Report) -> Option<Vec<upstre
             base_path: path,
             path_prefix: raw.path_prefix.clone(),
             trust: super::check::trust(&raw.tls),
+            egress: proxy,
             http: raw.http.into(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
             max_idle_per_worker: raw.max_idle,
             quota: raw.quota.as_ref().map(|q| upstream::DeclaredQuota { limit: q.limit, window: q.window.0 }),
+            rewrite_links: raw.rewrite_links,
         });
     }
     Some(upstreams)
 }
 
-fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics) -> telemetry::Config {
+fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics, egress: &Egress) -> telemetry::Config {
     let file = log.file.map(|f| telemetry::LogFile {
         path: PathBuf::from(f.path),
         max_bytes: f.max_size.0,
@@ -150,6 +166,7 @@ fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics) -> tele
     telemetry::Config {
         log: telemetry::LogConfig { stdout: log.stdout, file },
         traces: telemetry::TraceConfig {
+            egress: traces.endpoint.as_ref().and_then(|e| egress.proxy(e.0.tls, &e.0.host, e.0.port)),
             endpoint: traces.endpoint.map(|e| e.0.to_string()),
             protocol: traces.protocol.into(),
             headers: traces.headers.into_iter().map(|(name, value)| (name, value.0)).collect(),

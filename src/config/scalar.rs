@@ -3,6 +3,7 @@
 //! Each kind is a JSON Schema `format` of its own name; [`check`] is behind both the schema's validation and the
 //! message, so a text that passed the schema also parses.
 
+use crate::net;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::borrow::Cow;
@@ -10,16 +11,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 mod url;
-pub use url::{Url, collector, url};
+pub use url::{Url, collector, host_and_port, url};
 
 /// Names of the formats that [`check`] knows.
 #[cfg(test)]
-pub const FORMATS: [&str; 11] = [
+pub const FORMATS: [&str; 12] = [
     "vigie-duration",
     "vigie-size",
     "vigie-address",
     "vigie-url",
     "vigie-collector",
+    "vigie-exception",
     "vigie-path-prefix",
     "vigie-fingerprint",
     "vigie-token",
@@ -27,6 +29,9 @@ pub const FORMATS: [&str; 11] = [
     "vigie-header-value",
     "vigie-workers",
 ];
+
+/// Zones are numbers of one machine's interfaces: neither names nor certificates know them.
+const NO_ZONE: &str = "names an IPv6 zone (%…), which is not supported; use an address without one";
 
 /// Data-path threads at most: more than any machine this is meant for has cores.
 const MAX_WORKERS: usize = 64;
@@ -39,6 +44,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "vigie-address" => address(text).map(drop),
         "vigie-url" => url(text).map(drop),
         "vigie-collector" => collector(text).map(drop),
+        "vigie-exception" => net::Exception::parse(text).map(drop),
         "vigie-path-prefix" => path_prefix(text),
         "vigie-fingerprint" => fingerprint(text).map(drop),
         "vigie-token" => token(text),
@@ -89,6 +95,9 @@ fn split_unit(text: &str) -> Option<(u64, &str)> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
+    if text.contains('%') {
+        return Err(NO_ZONE.to_owned());
+    }
     text.parse().map_err(|_| {
         let port = text.rsplit(':').next().filter(|p| p.parse::<u16>().is_ok()).unwrap_or("8080");
         format!("is not an IP address and a port; write for example 127.0.0.1:{port}")
@@ -226,6 +235,10 @@ text_type!(
 text_type!(
     /// Where a collector is.
     Collector(Url), "vigie-collector", collector, |_| String::new()
+);
+text_type!(
+    /// What is called directly although there is a proxy.
+    Exception(net::Exception), "vigie-exception", net::Exception::parse, |e| e.to_string()
 );
 text_type!(
     /// Data-path threads; `None` for as many as there are cores.

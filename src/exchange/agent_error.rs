@@ -37,6 +37,22 @@ pub enum AgentError {
     TlsOldProtocol,
     /// The upstream refused Vigie's own certificate, or asks for one.
     TlsClientCertificate,
+    /// The egress proxy's name did not resolve.
+    ProxyDns,
+    /// The egress proxy refused or dropped the connection.
+    ProxyConnect,
+    /// The egress proxy was not reached, or did not open the tunnel, in time.
+    ProxyTimeout,
+    /// The TLS handshake with the egress proxy failed.
+    ProxyTls,
+    /// The egress proxy wants credentials, or refuses those it was shown (407).
+    ProxyAuth,
+    /// The egress proxy does not let calls to the upstream through (403, or another answer below 500).
+    ProxyDenied,
+    /// The egress proxy was willing, but did not reach the upstream (5xx).
+    ProxyUpstream,
+    /// The egress proxy's answer is no answer to CONNECT.
+    ProxyAnswer,
     /// The upstream refused an HTTP/2 stream before it looked at it (RFC 9113 section 8.7), and did so again.
     StreamRefused,
     /// No answer head in time.
@@ -79,7 +95,7 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 43] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
@@ -96,6 +112,14 @@ impl AgentError {
         Self::TlsRevoked,
         Self::TlsOldProtocol,
         Self::TlsClientCertificate,
+        Self::ProxyDns,
+        Self::ProxyConnect,
+        Self::ProxyTimeout,
+        Self::ProxyTls,
+        Self::ProxyAuth,
+        Self::ProxyDenied,
+        Self::ProxyUpstream,
+        Self::ProxyAnswer,
         Self::StreamRefused,
         Self::HeadTimeout,
         Self::IdleTimeout,
@@ -136,6 +160,14 @@ impl AgentError {
             Self::TlsRevoked => "tls_revoked",
             Self::TlsOldProtocol => "tls_old_protocol",
             Self::TlsClientCertificate => "tls_client_certificate",
+            Self::ProxyDns => "proxy_dns",
+            Self::ProxyConnect => "proxy_connect",
+            Self::ProxyTimeout => "proxy_timeout",
+            Self::ProxyTls => "proxy_tls",
+            Self::ProxyAuth => "proxy_auth",
+            Self::ProxyDenied => "proxy_denied",
+            Self::ProxyUpstream => "proxy_upstream",
+            Self::ProxyAnswer => "proxy_answer",
             Self::StreamRefused => "stream_refused",
             Self::HeadTimeout => "head_timeout",
             Self::IdleTimeout => "idle_timeout",
@@ -160,7 +192,12 @@ impl AgentError {
 
     /// No connection was made, so no request was on the wire: the vendor has seen nothing.
     pub fn prevents_sending(self) -> bool {
-        matches!(self, Self::Dns | Self::Connect | Self::ConnectTimeout) || self.is_tls()
+        matches!(self, Self::Dns | Self::Connect | Self::ConnectTimeout) || self.is_tls() || self.is_proxy()
+    }
+
+    /// There is no way through the egress proxy, for whatever reason.
+    pub fn is_proxy(self) -> bool {
+        self.as_str().starts_with("proxy_")
     }
 
     /// The TLS handshake with the upstream failed, for whatever reason.
@@ -177,7 +214,8 @@ impl AgentError {
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer => 502,
             Self::AmbiguousAnswer | Self::AnswerTooLarge => 502,
             Self::StreamRefused | Self::TooManyConnections => 503,
-            error if error.is_tls() => 502,
+            Self::ProxyTimeout => 504,
+            error if error.is_tls() || error.is_proxy() => 502,
             Self::ConnectTimeout | Self::HeadTimeout => 504,
             Self::IdleTimeout => 504,
             Self::UploadTimeout | Self::RequestTimeout | Self::DownloadTimeout => 408,
@@ -205,7 +243,8 @@ impl AgentError {
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer | Self::StreamRefused => {
                 Outcome::Network
             }
-            error if error.is_tls() => Outcome::Network,
+            Self::ProxyTimeout => Outcome::Timeout,
+            error if error.is_tls() || error.is_proxy() => Outcome::Network,
             Self::AmbiguousAnswer | Self::AnswerTooLarge => Outcome::Network,
             Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout => Outcome::Timeout,
             // The caller stopped sending, or reading: neither the vendor nor Vigie is to blame.
@@ -228,6 +267,11 @@ mod tests {
         for error in tls {
             assert_eq!((error.outcome(), error.status(), error.prevents_sending()), (Outcome::Network, 502, true));
         }
+        let proxy: Vec<_> = AgentError::ALL.into_iter().filter(|e| e.is_proxy()).collect();
+        assert_eq!(proxy.len(), 8);
+        assert!(proxy.iter().all(|error| error.prevents_sending()));
+        assert_eq!((AgentError::ProxyAuth.outcome(), AgentError::ProxyAuth.status()), (Outcome::Network, 502));
+        assert_eq!((AgentError::ProxyTimeout.outcome(), AgentError::ProxyTimeout.status()), (Outcome::Timeout, 504));
         assert_eq!(AgentError::BadHost.outcome(), Outcome::AgentError);
     }
 }

@@ -12,10 +12,19 @@ pub const ABANDONED_TELLS_US: u64 = 2_000_000;
 pub struct ConnectTimes {
     /// Name resolution, microseconds.
     pub dns_us: u32,
-    /// TCP connect, microseconds.
+    /// TCP connect, to the upstream or to the egress proxy before it, microseconds.
     pub tcp_us: u32,
+    /// From the connection with an egress proxy to its tunnel, TLS with it included, microseconds; 0 without one.
+    pub tunnel_us: u32,
     /// TLS handshake, microseconds; 0 for plain text.
     pub tls_us: u32,
+}
+
+impl ConnectTimes {
+    /// All phases together, microseconds.
+    pub fn total_us(&self) -> u64 {
+        [self.dns_us, self.tcp_us, self.tunnel_us, self.tls_us].into_iter().map(u64::from).sum()
+    }
 }
 
 /// One request on the wire.

@@ -13,6 +13,15 @@ use std::sync::Arc;
 /// A word from a closed set (an outcome, a method, an error kind).
 pub type Word = Cow<'static, str>;
 
+/// A link in the answer that leads past the agent: where it stood, never what it says.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct BypassLink {
+    /// A header's name, or the place in the body as the profile names it; `unknown` where the answer was not read.
+    pub field: Arc<str>,
+    /// Why it was left.
+    pub reason: Word,
+}
+
 /// One exchange, masked. Serialises to one JSON log line.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Record {
@@ -64,6 +73,9 @@ pub struct Record {
     /// TCP connect, when a connection was opened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub connect_ms: Option<f64>,
+    /// The egress proxy's time to open a tunnel, when there is one and a connection was opened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tunnel_ms: Option<f64>,
     /// TLS handshake, when a TLS connection was opened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tls_ms: Option<f64>,
@@ -95,6 +107,9 @@ pub struct Record {
     /// Least remaining calls among the windows the answer told.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quota_remaining: Option<u64>,
+    /// Links in the answer that lead past the agent.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub bypass_links: Vec<BypassLink>,
     /// Masked request body, where capture is on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_body: Option<Masked>,

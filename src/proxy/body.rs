@@ -2,9 +2,10 @@
 
 use super::flight::Flight;
 use super::h1;
+use super::links::held::Ahead;
 use super::pool::Lease;
 use super::tee::{Fault, Tee};
-use crate::exchange::AgentError;
+use crate::exchange::{AgentError, Links};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -97,6 +98,8 @@ pub enum ReplyBody {
     Full(Option<Bytes>),
     /// Streams from the upstream.
     Stream(Box<ReplyStream>),
+    /// Streams, but for a beginning that was held.
+    Held(Box<Ahead>),
 }
 
 impl ReplyBody {
@@ -114,20 +117,23 @@ impl Body for ReplyBody {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Self::Stream(stream) => stream.poll_frame(cx),
+            Self::Held(ahead) => ahead.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
-            Self::Stream(stream) => stream.source.as_ref().is_none_or(Source::is_end_stream),
+            Self::Stream(stream) => stream.is_end_stream(),
+            Self::Held(ahead) => ahead.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(stream) => stream.source.as_ref().map_or_else(SizeHint::default, Source::size_hint),
+            Self::Stream(stream) => stream.size_hint(),
+            Self::Held(ahead) => ahead.size_hint(),
         }
     }
 }
@@ -169,7 +175,23 @@ impl ReplyStream {
         Self { source: Some(source), idle, standstill: None }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    /// What the exchange tells of the answer's links, while it streams.
+    pub fn links(&mut self) -> Option<&mut Links> {
+        self.source.as_mut().map(|source| &mut source.flight.exchange().links)
+    }
+
+    /// True when nothing is left.
+    pub fn is_end_stream(&self) -> bool {
+        self.source.as_ref().is_none_or(Source::is_end_stream)
+    }
+
+    /// Bytes that are left, as far as known.
+    pub fn size_hint(&self) -> SizeHint {
+        self.source.as_ref().map_or_else(SizeHint::default, Source::size_hint)
+    }
+
+    /// The next piece of the answer.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         match source.poll_frame(cx) {
             Poll::Ready(frame) => {

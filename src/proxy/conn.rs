@@ -42,6 +42,7 @@ pub struct Conn {
     outward: Flow,
     in_flight: Cell<usize>,
     calls: Cell<u64>,
+    awaited: Cell<bool>,
     refusal: Cell<Option<(u64, Reason)>>,
     broken: Cell<Option<Reason>>,
     cut: Cell<Option<Cut>>,
@@ -90,6 +91,7 @@ impl Conn {
             outward: Flow::default(),
             in_flight: Cell::new(0),
             calls: Cell::new(0),
+            awaited: Cell::new(false),
             refusal: Cell::new(None),
             broken: Cell::new(None),
             cut: Cell::new(None),
@@ -132,7 +134,17 @@ impl Conn {
     pub fn call(&self) -> Option<Reason> {
         let calls = self.calls.get();
         self.calls.set(calls + 1);
+        if self.awaited.take() {
+            self.wake();
+        }
         self.refusal.get().filter(|(heads, _)| calls >= *heads).map(|(_, reason)| reason)
+    }
+
+    /// True while fewer than `heads` calls have begun; then the connection's task is woken at the next.
+    pub fn is_behind(&self, heads: u64) -> bool {
+        let behind = self.calls.get() < heads;
+        self.awaited.set(behind);
+        behind
     }
 
     /// A body broke.
@@ -172,9 +184,13 @@ impl Conn {
         }
         if let Some(cut) = self.judge(now, passed, seen, pace) {
             self.cut.set(Some(cut));
-            if let Some(waker) = &*self.waker.borrow() {
-                waker.wake_by_ref();
-            }
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
         }
     }
 

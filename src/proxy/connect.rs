@@ -1,25 +1,26 @@
-//! Opening one connection to an upstream, each phase timed: name, TCP, TLS, HTTP.
+//! Opening one connection to an upstream, each phase timed: the way there (`net`), TLS, HTTP.
 
 use super::body::RequestBody;
 use super::flight::micros;
 use super::h1;
 use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
+use crate::net::{Network, Outlet, SetupError, Target, Transport};
 use crate::tls;
 use crate::upstream::{self, HttpVersion};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// HTTP/2 connections are pinged this often while streams are open, so that a dead one is noticed.
 const H2_PING: Duration = Duration::from_secs(20);
@@ -37,100 +38,151 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 /// Opens connections to one upstream.
 #[derive(Clone)]
 pub struct Dialer {
+    outlet: Outlet,
     tls: Option<TlsConnector>,
-    /// The latest handshake's failure of all workers, 0 for none: only a change is worth a line in the log.
+    /// The latest failure of all workers, 0 for none: only a change is worth a line in the log.
     failing: Arc<AtomicU8>,
 }
 
+/// A new connection.
+pub struct Dialed {
+    /// What carries exchanges.
+    pub sender: Sender,
+    /// Whom it was made to: the upstream, or the egress proxy on the way.
+    pub peer: IpAddr,
+}
+
 impl Dialer {
-    /// `tls` is the client configuration for an `https` upstream.
-    pub fn new(tls: Option<Arc<rustls::ClientConfig>>) -> Self {
-        Self { tls: tls.map(TlsConnector::from), failing: Arc::default() }
+    /// For `upstream`; reads the files that its TLS needs, and the egress proxy's.
+    ///
+    /// # Errors
+    /// Names what cannot be set up.
+    pub fn new(upstream: &upstream::Config, network: &Network) -> Result<Self, TlsSetupError> {
+        // In plain text HTTP/2 both sides begin with a word of their own.
+        let silent = upstream.tls || upstream.http != HttpVersion::Http2;
+        let target = Target { host: &upstream.host, port: upstream.port, silent };
+        let outlet = Outlet::new(network, &target, upstream.egress.as_ref())?;
+        let tls = tls_config(upstream)?.map(TlsConnector::from);
+        Ok(Self { outlet, tls, failing: Arc::default() })
     }
 
-    /// Connects; `times` is filled as far as it got, also on failure. `streams` is what the peer of an HTTP/2 connection is
-    /// taken to allow until it says.
+    /// Where it leads to.
+    pub fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Connects within the upstream's time for it; `times` is filled as far as it got, also on failure. `streams` is what
+    /// the peer of an HTTP/2 connection is taken to allow until it says.
     pub async fn dial(
         &self,
         upstream: &upstream::Config,
         streams: usize,
         times: &mut ConnectTimes,
+    ) -> Result<Dialed, AgentError> {
+        let deadline = Instant::now() + upstream.timeouts.connect;
+        let reached = self.outlet.reach(deadline, times).await.map_err(|unreached| {
+            self.tell(upstream, unreached.kind, &unreached.detail);
+            unreached.kind
+        })?;
+        let opening = self.open(upstream, streams, reached.transport, times);
+        let opened = tokio::time::timeout_at(deadline.into(), opening).await;
+        let sender = opened.unwrap_or_else(|_| {
+            self.tell(upstream, AgentError::ConnectTimeout, &"connected, but TLS or HTTP/2 did not begin in time");
+            Err(AgentError::ConnectTimeout)
+        })?;
+        Ok(Dialed { sender, peer: reached.peer })
+    }
+
+    /// TLS with the upstream and HTTP's beginning, over whatever leads there.
+    async fn open(
+        &self,
+        upstream: &upstream::Config,
+        streams: usize,
+        transport: Transport,
+        times: &mut ConnectTimes,
     ) -> Result<Sender, AgentError> {
-        let started = Instant::now();
-        let addresses = resolve(upstream).await;
-        times.dns_us = clamp(started);
-        let started = Instant::now();
-        let stream = connect(&addresses?).await;
-        times.tcp_us = clamp(started);
-        let stream = stream?;
-        let Some(connector) = &self.tls else {
-            if upstream.http == HttpVersion::Http2 {
-                return http2(stream, streams).await;
+        let h2 = upstream.http == HttpVersion::Http2;
+        match (transport, &self.tls) {
+            (Transport::Plain(tcp), None) if h2 => http2(tcp, streams).await,
+            (Transport::Plain(tcp), None) => Ok(Sender::H1(h1::Io::Plain(tcp))),
+            (Transport::Tls(tls), None) if h2 => http2(tls, streams).await,
+            (Transport::Tls(tls), None) => Ok(Sender::H1(h1::Io::Tls(tls))),
+            (Transport::Plain(tcp), Some(connector)) => {
+                let stream = self.secure(connector, upstream, tcp, times).await?;
+                if h2 || agreed_on_h2(&stream) {
+                    return http2(stream, streams).await;
+                }
+                Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
             }
-            return Ok(Sender::H1(h1::Io::Plain(stream)));
-        };
+            (Transport::Tls(tls), Some(connector)) => {
+                let stream = self.secure(connector, upstream, *tls, times).await?;
+                if h2 || agreed_on_h2(&stream) {
+                    return http2(stream, streams).await;
+                }
+                Ok(Sender::H1(h1::Io::Nested(Box::new(stream))))
+            }
+        }
+    }
+
+    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        connector: &TlsConnector,
+        upstream: &upstream::Config,
+        stream: S,
+        times: &mut ConnectTimes,
+    ) -> Result<TlsStream<S>, AgentError> {
         let started = Instant::now();
-        let name = ServerName::try_from(upstream.host.clone()).map_err(|_| AgentError::Tls)?;
+        let name = ServerName::try_from(upstream.host.clone()).map_err(|error| {
+            self.tell(upstream, AgentError::Tls, &error);
+            AgentError::Tls
+        })?;
         let stream = connector.connect(name, stream).await;
         times.tls_us = clamp(started);
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => return Err(self.failed(upstream, &error)),
-        };
-        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        if h2 || upstream.http == HttpVersion::Http2 {
-            return http2(stream, streams).await;
+        stream.map_err(|error| {
+            let kind = tls::upstream_error(&error);
+            self.tell(upstream, kind, &error);
+            kind
+        })
+    }
+
+    /// Tells of a failure to connect once for each change: every call that fails tells the same.
+    pub fn tell(&self, upstream: &upstream::Config, kind: AgentError, error: &dyn std::fmt::Display) {
+        let number = AgentError::ALL.iter().position(|k| *k == kind).map_or(u8::MAX, |at| at as u8 + 1);
+        if self.failing.swap(number, Ordering::Relaxed) == number {
+            return;
         }
-        Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
+        let (upstream, kind_word) = (&upstream.name, kind.as_str());
+        if kind.is_tls() {
+            tracing::warn!(%upstream, kind = kind_word, %error, "TLS with the upstream fails");
+        } else {
+            tracing::warn!(%upstream, kind = kind_word, %error, "the upstream cannot be reached");
+        }
+    }
+
+    /// An answer came by a new connection: not the handshake alone shows that all is well, since a certificate may be
+    /// refused after it.
+    pub fn works(&self, upstream: &upstream::Config) {
+        let number = match self.failing.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.failing.swap(0, Ordering::Relaxed),
+        };
+        let was = usize::from(number).checked_sub(1).and_then(|at| AgentError::ALL.get(at));
+        match was {
+            Some(kind) if kind.is_tls() => {
+                tracing::info!(upstream = %upstream.name, "TLS with the upstream works again")
+            }
+            Some(_) => tracing::info!(upstream = %upstream.name, "the upstream can be reached again"),
+            None => {}
+        }
     }
 }
 
-impl Dialer {
-    fn failed(&self, upstream: &upstream::Config, error: &std::io::Error) -> AgentError {
-        let kind = tls::upstream_error(error);
-        self.tell(upstream, kind, error);
-        kind
-    }
-
-    /// Tells of a failure in TLS once for each change: every call that fails tells the same.
-    pub fn tell(&self, upstream: &upstream::Config, kind: AgentError, error: &dyn std::fmt::Display) {
-        let number = AgentError::ALL.iter().position(|k| *k == kind).map_or(u8::MAX, |at| at as u8 + 1);
-        if self.failing.swap(number, Ordering::Relaxed) != number {
-            tracing::warn!(upstream = %upstream.name, kind = kind.as_str(), %error, "TLS with the upstream fails");
-        }
-    }
-
-    /// An answer came: not the handshake alone shows that all is well, since a certificate may be refused after it.
-    pub fn works(&self, upstream: &upstream::Config) {
-        if self.failing.load(Ordering::Relaxed) != 0 && self.failing.swap(0, Ordering::Relaxed) != 0 {
-            tracing::info!(upstream = %upstream.name, "TLS with the upstream works again");
-        }
-    }
+fn agreed_on_h2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
 
 fn clamp(since: Instant) -> u32 {
     u32::try_from(micros(since.elapsed())).unwrap_or(u32::MAX)
-}
-
-async fn resolve(upstream: &upstream::Config) -> Result<Vec<SocketAddr>, AgentError> {
-    if let Ok(ip) = upstream.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, upstream.port)]);
-    }
-    let found = tokio::net::lookup_host((upstream.host.as_str(), upstream.port)).await;
-    let addresses: Vec<_> = found.map_err(|_| AgentError::Dns)?.collect();
-    if addresses.is_empty() { Err(AgentError::Dns) } else { Ok(addresses) }
-}
-
-/// Tries the addresses in the resolver's order; the connect time-out bounds them together.
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, AgentError> {
-    for address in addresses {
-        if let Ok(stream) = TcpStream::connect(address).await {
-            // Small requests must not wait for the peer's delayed acknowledgement.
-            let _ = stream.set_nodelay(true);
-            return Ok(stream);
-        }
-    }
-    Err(AgentError::Connect)
 }
 
 async fn http2<S>(stream: S, streams: usize) -> Result<Sender, AgentError>
@@ -162,7 +214,7 @@ where
 }
 
 /// The TLS client configuration of an upstream: 1.2 or newer, always verified, ring.
-pub fn tls_config(upstream: &upstream::Config) -> Result<Option<Arc<rustls::ClientConfig>>, TlsSetupError> {
+fn tls_config(upstream: &upstream::Config) -> Result<Option<Arc<rustls::ClientConfig>>, TlsSetupError> {
     if !upstream.tls {
         return Ok(None);
     }
@@ -183,6 +235,9 @@ pub enum TlsSetupError {
     /// A file is unusable.
     #[error(transparent)]
     File(#[from] tls::FileError),
+    /// The egress proxy's.
+    #[error(transparent)]
+    Proxy(#[from] SetupError),
     /// Nothing to verify against.
     #[error(
         "no trusted root certificates for upstream {0}: install ca-certificates, or name upstreams.{0}.tls.ca_file"

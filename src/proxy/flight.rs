@@ -265,7 +265,7 @@ impl Drop for Flight {
 }
 
 fn connect_us(attempt: &Attempt) -> u64 {
-    attempt.connect.map_or(0, |c| u64::from(c.dns_us) + u64::from(c.tcp_us) + u64::from(c.tls_us))
+    attempt.connect.map_or(0, |c| c.total_us())
 }
 
 /// Whole microseconds.

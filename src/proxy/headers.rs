@@ -21,6 +21,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// Names the alternative that a caller came by (RFC 7838 section 5), which cannot be the upstream's.
+const ALT_USED: HeaderName = HeaderName::from_static("alt-used");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -30,7 +32,8 @@ const VIA_2: HeaderValue = HeaderValue::from_static("2 vigie");
 const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 vigie");
 
 /// Headers that speak of one connection only.
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
+    ALT_USED,
     CONNECTION,
     KEEP_ALIVE,
     PROXY_AUTHENTICATE,
@@ -190,9 +193,10 @@ fn append_forwarded_for(headers: &mut HeaderMap, address: &HeaderValue) {
     }
 }
 
-/// Marks an answer as having passed through.
+/// Marks an answer as having passed through. What marks Vigie's own answers is believed only when Vigie made them.
 pub fn announce_reply(headers: &mut HeaderMap) {
     headers.append(VIA, VIA_VALUE);
+    headers.remove(VIGIE_ERROR);
 }
 
 /// Gives an unregistered status an empty reason, where the upstream gave none: hyper would write `<none>`.
@@ -223,6 +227,14 @@ mod tests {
     }
 
     #[test]
+    fn an_upstream_cannot_pass_its_answer_off_as_vigies() {
+        let mut headers = map(&[("x-vigie-error", "upstream_closed"), ("via", "1.1 cache")]);
+        announce_reply(&mut headers);
+        assert_eq!(headers.get(VIGIE_ERROR), None);
+        assert_eq!(headers.get_all(VIA).iter().count(), 2);
+    }
+
+    #[test]
     fn hop_by_hop_headers_and_those_listed_go() {
         let mut headers = map(&[
             ("connection", "close, X-Private , authorization"),
@@ -231,6 +243,7 @@ mod tests {
             ("te", "trailers"),
             ("upgrade", "h2c"),
             ("transfer-encoding", "chunked"),
+            ("alt-used", "h3.example"),
             ("accept", "*/*"),
         ]);
         strip_hop_by_hop(&mut headers);

@@ -2,6 +2,8 @@
 //! HTTP/2 ones are shared, and another is opened when the peer allows no more streams: waiting for one would look like the
 //! vendor's time.
 
+mod tend;
+
 use super::body::{AnswerBody, RequestBody};
 use super::h1::{self, Broken};
 use super::{connect, retry};
@@ -15,7 +17,9 @@ use http_body::{Frame, SizeHint};
 use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::{Rc, Weak};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -32,9 +36,12 @@ const STREAMS_UNTIL_TOLD: usize = 100;
 pub struct Pool {
     config: upstream::Config,
     dialer: connect::Dialer,
-    idle: RefCell<VecDeque<(h1::Connection, Instant)>>,
-    /// A task looks after the idle connections.
+    idle: RefCell<VecDeque<(h1::Connection, Peer, Instant)>>,
+    /// A task looks after the open connections.
     tended: Cell<bool>,
+    /// Where connections may lead, as last looked at, and how often that has changed.
+    places: RefCell<Option<Arc<[IpAddr]>>>,
+    era: Cell<u32>,
     scratch: Rc<h1::Scratch>,
     shared: RefCell<Vec<Rc<Multiplexed>>>,
     /// Streams the upstream allows on one connection, as it told last.
@@ -46,9 +53,17 @@ pub struct Pool {
     retired: Cell<bool>,
 }
 
+/// Whom a connection was made to, and when that was last found to be right.
+#[derive(Clone, Copy)]
+struct Peer {
+    ip: IpAddr,
+    era: u32,
+}
+
 /// An HTTP/2 connection and the exchanges on it.
 struct Multiplexed {
     sender: http2::SendRequest<RequestBody>,
+    peer: Peer,
     streams: Cell<usize>,
     allowed: Allowed,
 }
@@ -89,6 +104,7 @@ enum Lent {
 /// A connection for one exchange. Dropping it unreleased closes an HTTP/1.1 connection.
 pub struct Lease {
     lent: Lent,
+    peer: Peer,
     pool: Rc<Pool>,
     /// Set when it was opened for this exchange.
     pub connect: Option<ConnectTimes>,
@@ -107,6 +123,8 @@ impl Pool {
             dialer,
             idle: RefCell::default(),
             tended: Cell::new(false),
+            places: RefCell::default(),
+            era: Cell::new(0),
             scratch,
             shared: RefCell::default(),
             streams: Cell::new(STREAMS_UNTIL_TOLD),
@@ -118,8 +136,8 @@ impl Pool {
 
     /// A connection that was open already, or a new one; `fresh` uses no idle one again (after a stale one failed).
     pub async fn lease(self: &Rc<Self>, fresh: bool) -> Result<Lease, (AgentError, ConnectTimes)> {
-        if let Some(lent) = self.reuse(fresh) {
-            return Ok(self.lend(lent, None));
+        if let Some((lent, peer)) = self.reuse(fresh) {
+            return Ok(self.lend(lent, peer, None));
         }
         // Boxed: dialing holds a TLS handshake, tens of kilobytes that would otherwise be part of, and be moved with, the
         // future of every exchange.
@@ -133,8 +151,8 @@ impl Pool {
         // Waiting for a turn is part of the connect time-out: before an upstream that is deaf, everybody's ends at once.
         let turn = tokio::time::timeout(self.config.timeouts.connect, self.dialing.lock()).await;
         let turn = turn.map_err(|_| (AgentError::ConnectTimeout, ConnectTimes::default()))?;
-        if let Some(lent) = self.reuse(fresh) {
-            return Ok(self.lend(lent, None));
+        if let Some((lent, peer)) = self.reuse(fresh) {
+            return Ok(self.lend(lent, peer, None));
         }
         if self.speaks_h2.get() == Some(false) {
             // It was just found out that connections are not shared, so all may be made at once.
@@ -143,21 +161,22 @@ impl Pool {
         self.dial().await
     }
 
-    fn lend(self: &Rc<Self>, lent: Lent, connect: Option<ConnectTimes>) -> Lease {
-        Lease { lent, pool: Rc::clone(self), connect }
+    fn lend(self: &Rc<Self>, lent: Lent, peer: Peer, connect: Option<ConnectTimes>) -> Lease {
+        Lease { lent, peer, pool: Rc::clone(self), connect }
     }
 
-    fn reuse(&self, fresh: bool) -> Option<Lent> {
+    fn reuse(&self, fresh: bool) -> Option<(Lent, Peer)> {
         if let Some(connection) = self.multiplexed() {
-            return Some(Lent::H2(connection.sender.clone(), Stream::on(connection)));
+            let peer = connection.peer;
+            return Some((Lent::H2(connection.sender.clone(), Stream::on(connection)), peer));
         }
         if fresh {
             return None;
         }
         loop {
-            let (mut connection, since) = self.idle.borrow_mut().pop_back()?;
+            let (mut connection, peer, since) = self.idle.borrow_mut().pop_back()?;
             if since.elapsed() < MAX_IDLE && connection.is_usable() {
-                return Some(Lent::H1(connection));
+                return Some((Lent::H1(connection), peer));
             }
         }
     }
@@ -180,24 +199,23 @@ impl Pool {
         if let Some(told) = self.shared.borrow().last() {
             self.streams.set((told.allowed)());
         }
-        let dialing = self.dialer.dial(&self.config, self.streams.get(), &mut times);
-        let sender = match tokio::time::timeout(self.config.timeouts.connect, dialing).await {
-            Ok(Ok(sender)) => sender,
-            Ok(Err(error)) => return Err((error, times)),
-            Err(_) => return Err((AgentError::ConnectTimeout, times)),
-        };
+        let dialed = self.dialer.dial(&self.config, self.streams.get(), &mut times).await;
+        let connect::Dialed { sender, peer } = dialed.map_err(|error| (error, times))?;
+        let peer = Peer { ip: peer, era: self.era.get() };
         self.speaks_h2.set(Some(matches!(sender, Sender::H2(..))));
         let lent = match sender {
             Sender::H1(io) => Lent::H1(h1::Connection::new(io, Rc::clone(&self.scratch))),
             Sender::H2(sender, allowed) => {
-                let connection = Rc::new(Multiplexed { sender: sender.clone(), streams: Cell::new(0), allowed });
+                let streams = Cell::new(0);
+                let connection = Rc::new(Multiplexed { sender: sender.clone(), peer, streams, allowed });
                 if !self.retired.get() {
                     self.shared.borrow_mut().push(Rc::clone(&connection));
+                    self.look_after();
                 }
                 Lent::H2(sender, Stream::on(connection))
             }
         };
-        Ok(self.lend(lent, Some(times)))
+        Ok(self.lend(lent, peer, Some(times)))
     }
 
     /// What a failure that came after the connection was made is to be called.
@@ -235,9 +253,11 @@ impl Lease {
         matches!(self.lent, Lent::H2(..))
     }
 
-    /// An answer came by it.
+    /// An answer came by it. Only of a new connection does that say that others can be made.
     pub fn works(&self) {
-        self.pool.dialer.works(&self.pool.config);
+        if self.connect.is_some() {
+            self.pool.dialer.works(&self.pool.config);
+        }
     }
 
     /// True when the connection had served before.
@@ -303,7 +323,7 @@ impl Lease {
             && connection.is_reusable()
             && !self.pool.retired.get()
         {
-            self.pool.keep(connection);
+            self.pool.keep(connection, self.peer);
         }
     }
 }
@@ -324,36 +344,6 @@ pub enum Failure {
 fn announce_trailers(request: &mut Request<RequestBody>) {
     if request.headers().contains_key(TE) {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("TE"));
-    }
-}
-
-/// How often idle connections are looked at: one that its peer has closed must not be held open from this side.
-const TEND: Duration = Duration::from_secs(5);
-
-impl Pool {
-    fn keep(self: &Rc<Self>, connection: h1::Connection) {
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() >= self.config.max_idle_per_worker {
-            idle.pop_front();
-        }
-        idle.push_back((connection, Instant::now()));
-        if !self.tended.replace(true) {
-            tokio::task::spawn_local(tend(Rc::downgrade(self)));
-        }
-    }
-}
-
-/// Closes idle connections that are too old or were closed by their peer, until there are none.
-async fn tend(pool: Weak<Pool>) {
-    loop {
-        tokio::time::sleep(TEND).await;
-        let Some(pool) = pool.upgrade() else { return };
-        let mut idle = pool.idle.borrow_mut();
-        idle.retain_mut(|(connection, since)| since.elapsed() < MAX_IDLE && connection.is_usable());
-        if idle.is_empty() {
-            pool.tended.set(false);
-            return;
-        }
     }
 }
 

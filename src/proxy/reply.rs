@@ -111,7 +111,42 @@ fn explain_limits(error: AgentError) -> (&'static str, &'static str) {
             "The head of the upstream's answer is too large",
             "The request may have been carried out. Look before sending it again; tell the vendor.",
         ),
+        error if error.is_proxy() => explain_proxy(error),
         error => explain_tls(error),
+    }
+}
+
+/// Why there is no way through the egress proxy. Nothing was sent to the upstream.
+fn explain_proxy(error: AgentError) -> (&'static str, &'static str) {
+    match error {
+        AgentError::ProxyDns => {
+            ("The egress proxy's host name does not resolve", "Check network.proxy, or HTTPS_PROXY, and the resolver.")
+        }
+        AgentError::ProxyConnect => (
+            "The egress proxy could not be reached",
+            "Check that it is up, and its address in network.proxy or HTTPS_PROXY.",
+        ),
+        AgentError::ProxyTimeout => (
+            "The egress proxy did not open a tunnel in time",
+            "Check the proxy and what it can reach, or raise upstreams.<name>.timeouts.connect.",
+        ),
+        AgentError::ProxyTls => (
+            "The TLS handshake with the egress proxy failed",
+            "Name a private CA in network.proxy.tls.ca_file; the agent's log names the cause.",
+        ),
+        AgentError::ProxyAuth => (
+            "The egress proxy refuses the credentials, or asks for some",
+            "Check network.proxy.username and password, or those in HTTPS_PROXY.",
+        ),
+        AgentError::ProxyDenied => (
+            "The egress proxy does not let calls to the upstream through",
+            "Have host and port allowed for CONNECT there, or name them in no_proxy.",
+        ),
+        AgentError::ProxyUpstream => (
+            "The egress proxy could not reach the upstream",
+            "Check upstreams.<name>.url, and what the proxy's own log says of it.",
+        ),
+        _ => ("The egress proxy's answer is no answer to CONNECT", "Check what listens at the proxy's address."),
     }
 }
 

@@ -29,6 +29,17 @@ pub struct Routed<'a> {
     pub strip: Option<HeaderName>,
     /// Keyed hash of the credential, if one was sent.
     pub fingerprint: Option<u64>,
+    /// The prefixes that were taken off the path.
+    pub stripped: Stripped,
+}
+
+/// Which prefixes a caller's path began with: those of its integration and of its upstream, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stripped {
+    /// Of the integration.
+    pub integration: bool,
+    /// Of the upstream.
+    pub upstream: bool,
 }
 
 /// The configuration, indexed for look-up.
@@ -143,18 +154,53 @@ impl Router {
             .unwrap_or(UNKNOWN);
         // It names the integration that was chosen, by whatever evidence: the CRM has no use for it.
         let strip = by_header.filter(|(.., i)| *i == integration).map(|(name, ..)| name.clone());
-        let path = match by_prefix {
-            Some((prefix, i)) if i == integration => &path[prefix.len()..],
-            _ => path,
-        };
-        let (upstream, path) = match (pinned, match_prefix(&self.prefixes, path)) {
-            (Some(pinned), Some((prefix, i))) if i == pinned => (pinned, &path[prefix.len()..]),
-            (Some(pinned), _) => (pinned, path),
-            (None, Some((prefix, i))) => (i, &path[prefix.len()..]),
-            (None, None) => (self.default_upstream.ok_or(AgentError::NoUpstream)?, path),
-        };
-        Ok(Routed { upstream, integration, path, strip, fingerprint })
+        let by_prefix = by_prefix.filter(|(_, i)| *i == integration);
+        let path = by_prefix.map_or(path, |(prefix, _)| &path[prefix.len()..]);
+        let (upstream, rest) = self.below(pinned, path).ok_or(AgentError::NoUpstream)?;
+        let stripped = Stripped { integration: by_prefix.is_some(), upstream: rest.len() < path.len() };
+        Ok(Routed { upstream, integration, path: rest, strip, fingerprint, stripped })
     }
+
+    /// The upstream of a path, and what is left of the path.
+    fn below<'a>(&self, pinned: Option<usize>, path: &'a str) -> Option<(usize, &'a str)> {
+        match (pinned, match_prefix(&self.prefixes, path)) {
+            (Some(pinned), Some((prefix, i))) if i == pinned => Some((pinned, &path[prefix.len()..])),
+            (Some(pinned), _) => Some((pinned, path)),
+            (None, Some((prefix, i))) => Some((i, &path[prefix.len()..])),
+            (None, None) => Some((self.default_upstream?, path)),
+        }
+    }
+
+    /// The path by which a caller of `listener`, whose own path began with the `stripped` prefixes of `from`'s, reaches
+    /// `rest` at the upstream `to`. `None` if no path of that listener leads there and nowhere else.
+    pub fn way_back(
+        &self,
+        listener: usize,
+        (integration, from): (usize, usize),
+        stripped: Stripped,
+        to: usize,
+        rest: &str,
+    ) -> Option<String> {
+        let (pinned, _) = self.listeners.get(listener).copied().unwrap_or_default();
+        let own = stripped.integration.then(|| self.integrations[integration].path_prefix.as_deref()).flatten();
+        let needed = if to == from { stripped.upstream } else { pinned != Some(to) };
+        let of_upstream = needed.then(|| self.prefixes.iter().find(|(_, i)| *i == to)).flatten();
+        let path = [own, of_upstream.map(|(prefix, _)| prefix.as_str()), Some(rest)].into_iter().flatten().collect();
+        let path = at_least_root(path);
+        // What follows must be understood as it is meant: another prefix may begin like this path.
+        let below_own = match (match_prefix(&self.integration_prefixes, &path), own) {
+            (Some((prefix, _)), Some(own)) if prefix == own => &path[own.len()..],
+            (None, None) => path.as_str(),
+            _ => return None,
+        };
+        let (upstream, left) = self.below(pinned, below_own)?;
+        let same = upstream == to && left.trim_start_matches('/') == rest.trim_start_matches('/');
+        same.then_some(path)
+    }
+}
+
+fn at_least_root(path: String) -> String {
+    if path.is_empty() { "/".to_owned() } else { path }
 }
 
 fn longest_first(prefixes: &mut [(String, usize)]) {

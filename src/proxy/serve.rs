@@ -59,8 +59,7 @@ pub async fn connection(current: Rc<Current>, stream: TcpStream, listener: usize
     let _open = Open::new(worker.metrics());
     let Ok(peer) = stream.peer_addr() else { return };
     let Some(entrance) = worker.entrance(listener).cloned() else { return };
-    // Small answers must not wait for the caller's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
+    worker.shared.keep_alive.apply(&stream);
     let caller = Caller::new(peer.ip().to_canonical(), entrance.tls.is_some());
     let watch = worker.drain.watch(listener);
     let seat = Seat { listener, caller, current, worker: RefCell::new(worker) };

@@ -3,7 +3,7 @@
 use crate::exchange::{Attempt, Exchange};
 use http::HeaderValue;
 
-/// `vigie;dur=0.05, dns;dur=…, connect;dur=…, tls;dur=…, upstream;dur=12.3`, in milliseconds; as far as the exchange came.
+/// `vigie;dur=0.05, dns;dur=…, connect;dur=…, tunnel;dur=…, tls;dur=…, upstream;dur=12.3`, in milliseconds; as far as the exchange came.
 pub fn value(exchange: &Exchange) -> Option<HeaderValue> {
     let mut text = Vec::with_capacity(96);
     part(&mut text, "vigie", exchange.overhead_us);
@@ -17,6 +17,9 @@ fn phases(text: &mut Vec<u8>, attempt: &Attempt) {
     if let Some(connect) = attempt.connect {
         part(text, "dns", connect.dns_us.into());
         part(text, "connect", connect.tcp_us.into());
+        if connect.tunnel_us > 0 {
+            part(text, "tunnel", connect.tunnel_us.into());
+        }
         if connect.tls_us > 0 {
             part(text, "tls", connect.tls_us.into());
         }

@@ -23,6 +23,8 @@ pub struct Tap<S> {
     held: Held,
     refused: bool,
     shut: bool,
+    /// The caller said that it sends no more.
+    ended: bool,
     lingered: usize,
 }
 
@@ -30,7 +32,17 @@ impl<S: AsyncRead + Unpin> Tap<S> {
     /// Over `io`, of which nothing was read.
     pub fn new(io: S, conn: Rc<Conn>, limits: Limits) -> Self {
         let requests = Requests::new(limits);
-        Self { io, conn, requests, limits, held: Held::default(), refused: false, shut: false, lingered: 0 }
+        Self {
+            io,
+            conn,
+            requests,
+            limits,
+            held: Held::default(),
+            refused: false,
+            shut: false,
+            ended: false,
+            lingered: 0,
+        }
     }
 
     /// Judges what was just read into `buf` behind `before`, and leaves there what may pass.
@@ -55,6 +67,18 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         let Fed { pass, refused } = self.requests.feed(self.held.back());
         self.held.free(pass);
         self.verdict(refused)
+    }
+
+    /// The end of what the caller sends. hyper forgets a request it has read when it sees the end before it has begun with
+    /// it, so it does not see the end until it has: a call that came whole is at least told of.
+    fn end(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        match self.conn.is_behind(self.requests.heads) {
+            true => {
+                self.conn.driven_by(cx.waker());
+                Poll::Pending
+            }
+            false => Poll::Ready(Ok(())),
+        }
     }
 
     fn verdict(&mut self, refused: Option<Reason>) -> io::Result<()> {
@@ -106,13 +130,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                 this.refuse(reason)?;
                 continue;
             }
-            let before = buf.filled().len();
-            if Pin::new(&mut this.io).poll_read(cx, buf)?.is_pending() {
-                this.conn.starves();
-                return Poll::Pending;
+            if this.ended {
+                return this.end(cx);
             }
-            if buf.filled().len() == before {
-                return Poll::Ready(Ok(()));
+            let before = buf.filled().len();
+            match Pin::new(&mut this.io).poll_read(cx, buf) {
+                Poll::Pending => {
+                    this.conn.starves();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) if buf.filled().len() > before => {}
+                // A reset is an end as well.
+                Poll::Ready(_) => {
+                    this.ended = true;
+                    continue;
+                }
             }
             this.judge(buf, before)?;
             if buf.filled().len() > before {

@@ -1,8 +1,10 @@
 //! An upstream as the data path needs it: everything resolved, nothing to look up.
 
-use super::connect::{Dialer, TlsSetupError, tls_config};
+use super::connect::{Dialer, TlsSetupError};
 use super::dots;
 use crate::exchange::AgentError;
+use crate::net::Network;
+use crate::tls::Trust;
 use crate::upstream::{Config, Timeouts};
 use crate::vendors::Profile;
 use http::uri::PathAndQuery;
@@ -16,15 +18,16 @@ pub struct Upstream {
     pub dialer: Dialer,
     host: HeaderValue,
     /// Hash of the certificates and keys that connections to it are made with.
-    trust: [u8; 32],
+    trust: [Option<[u8; 32]>; 2],
 }
 
 impl Upstream {
     /// Loads certificates; fails where the upstream could never be verified.
-    pub fn new(config: Config) -> Result<Self, TlsSetupError> {
-        let dialer = Dialer::new(tls_config(&config)?);
+    pub fn new(config: Config, network: &Network) -> Result<Self, TlsSetupError> {
+        let dialer = Dialer::new(&config, network)?;
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
-        let trust = config.trust.fingerprint();
+        let trust = [Some(&config.trust), config.egress.as_ref().map(|proxy| &proxy.trust)];
+        let trust = trust.map(|trust| trust.map(Trust::fingerprint));
         Ok(Self { config, dialer, host, trust })
     }
 
@@ -32,7 +35,11 @@ impl Upstream {
     pub fn is_called_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
         let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect);
-        a.name == b.name && a.host == b.host && address(a) == address(b) && self.trust == other.trust
+        a.name == b.name
+            && a.host == b.host
+            && a.egress == b.egress
+            && address(a) == address(b)
+            && self.trust == other.trust
     }
 
     /// The vendor's profile.

@@ -8,9 +8,10 @@ use super::places::Places;
 use super::pool::Pool;
 use super::router::Router;
 use super::watchdog::Watchdog;
-use super::{context, upstreams};
+use super::{context, links, upstreams};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Place};
+use crate::net::KeepAlive;
 use crate::recorder;
 use crate::telemetry::metrics::{Metrics, PathShard, WorkerMetrics};
 use crate::vendors::RouteMatch;
@@ -36,12 +37,16 @@ pub struct Shared {
     pub upstreams: Vec<upstreams::Upstream>,
     /// Labels.
     pub places: Places,
+    /// Where links in answers lead.
+    pub links: links::Places,
     /// Metric families.
     pub metrics: Arc<Metrics>,
     /// Where finished exchanges go.
     pub recorder: recorder::Handle,
     /// Wall and monotonic time.
     pub clock: Clock,
+    /// How silent connections of callers are probed.
+    pub keep_alive: KeepAlive,
     /// Share of traces kept where no parent decided.
     pub trace_ratio: f64,
     /// How long a write is followed after its caller left.

@@ -2,10 +2,10 @@
 //! program's own.
 
 use super::decode::{Decoded, decode};
-use super::{Capture, Knowledge};
+use super::{Capture, Knowledge, bypass};
 use crate::exchange::record::{Record, Word};
 use crate::exchange::redact::{self, Masked, MaskedBuilder, Masker};
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Bypass, Exchange, Outcome};
 use crate::vendors::{Answer, Judgement, RouteDef, Summary, classify};
 use http::Method;
 use std::borrow::Cow;
@@ -19,6 +19,8 @@ pub struct Digest {
     pub outcome: Outcome,
     /// The vendor hid a 5xx in the body of an answer that was none by status.
     pub inner_server_error: bool,
+    /// Links in the answer that lead past the agent.
+    pub bypass: Vec<Bypass>,
 }
 
 /// Judges and masks one exchange. `remaining` is the least quota its answer told.
@@ -34,9 +36,11 @@ pub fn digest(
     let body = decode(exchange.response.header_lines("content-encoding"), &reply.bytes, reply.truncated);
     let judged = judge(exchange, known, route, &body);
     let outcome = outcome(exchange, judged.as_ref());
-    let record = Recording { exchange, known, masker, route, outcome, judged: judged.as_ref() }.record(remaining);
-    let mut digest = Digest { record, outcome, inner_server_error: false };
-    digest.inner_server_error = inner_server_error(exchange, judged.as_ref());
+    let bypass = bypass::links(exchange, known, judged.as_ref());
+    let mut record = Recording { exchange, known, masker, route, outcome, judged: judged.as_ref() }.record(remaining);
+    record.bypass_links = bypass::told(&bypass);
+    let inner_server_error = inner_server_error(exchange, judged.as_ref());
+    let mut digest = Digest { record, outcome, inner_server_error, bypass };
     if capture == Capture::All || (capture == Capture::Errors && outcome != Outcome::Ok) {
         add_bodies(&mut digest.record, exchange, known, masker, &body);
     }
@@ -128,6 +132,7 @@ impl Recording<'_> {
             overhead_ms: ms(self.exchange.overhead_us),
             dns_ms: connect.map(|c| ms(c.dns_us.into())),
             connect_ms: connect.map(|c| ms(c.tcp_us.into())),
+            tunnel_ms: connect.filter(|c| c.tunnel_us > 0).map(|c| ms(c.tunnel_us.into())),
             tls_ms: connect.filter(|c| c.tls_us > 0).map(|c| ms(c.tls_us.into())),
             inner_status: self.inner_status(),
             vendor_request_id: self.vendor_request_id(),
@@ -139,6 +144,7 @@ impl Recording<'_> {
             items_ok: self.judged.and_then(|j| j.items).map(|(ok, _)| ok),
             items_failed: self.judged.and_then(|j| j.items).map(|(_, failed)| failed),
             quota_remaining: remaining,
+            bypass_links: Vec::new(),
             request_body: None,
             response_body: None,
         }

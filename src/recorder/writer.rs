@@ -72,8 +72,9 @@ impl Recorder {
                 self.lose(&exchange);
                 continue;
             };
-            let Digest { record, outcome, inner_server_error } = digest;
+            let Digest { record, outcome, inner_server_error, bypass } = digest;
             self.count(&exchange, outcome, inner_server_error);
+            bypass.iter().for_each(|link| self.outputs.metrics.bypass_link(&exchange.place, link));
             let start = lines.len();
             json::write(&record, &mut lines);
             let line = start..lines.len();

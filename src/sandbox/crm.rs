@@ -61,8 +61,15 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
         tokio::time::sleep(met.delay).await;
     }
     let readings = shared.quota.lock().readings(shared.clock.elapsed());
-    if let Some((kind, params)) = &met.instead {
-        return instead(&shared, number, &parts.method, &route, (*kind, params), readings).await;
+    match &met.instead {
+        Some((Kind::Redirect, _)) => {
+            shared.journal.lock().end(number, &parts.method, &route, Ok(307));
+            return redirect(&parts, short, classic);
+        }
+        Some((kind, params)) => {
+            return instead(&shared, number, &parts.method, &route, (*kind, params), readings).await;
+        }
+        None => {}
     }
     let answer = allowed.unwrap_or_else(|| shared.answer(&parts, short, &body, &met, classic));
     let status = answer.status;
@@ -72,7 +79,36 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
         Some(params) => Truncation::of(&bytes, params),
         None => Truncation { head: bytes.into(), full: None },
     };
-    body.response(status, "application/json; charset=utf-8", readings, shared.reset_format, shared.clock.wall_us())
+    let json = "application/json; charset=utf-8";
+    let mut response = body.response(status, json, readings, shared.reset_format, shared.clock.wall_us());
+    if met.edge_headers {
+        add_edge_headers(response.headers_mut());
+    }
+    response
+}
+
+/// What the caller called the API, as far as it said.
+fn host(parts: &Parts) -> &str {
+    parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost")
+}
+
+/// The same call below the other prefix, as when an account moves from the classic hosts to the newer ones.
+fn redirect(parts: &Parts, short: &str, classic: bool) -> Response {
+    let prefix = if classic { PREFIXES[0].0 } else { PREFIXES[1].0 };
+    let query = parts.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(&format!("http://{}{prefix}{short}{query}", host(parts))) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// Load balancers in front of vendors' APIs keep sessions by cookie, and offer HTTP/3 beside the connection.
+fn add_edge_headers(headers: &mut http::HeaderMap) {
+    let cookie = "_sandbox_session=5f0c1a2b; Domain=.myfreshworks.com; Path=/; Secure; HttpOnly";
+    headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+    headers.append(header::ALT_SVC, HeaderValue::from_static("h3=\":443\"; ma=86400"));
 }
 
 impl Shared {
@@ -102,7 +138,6 @@ impl Shared {
 
     fn answer(&self, parts: &Parts, short: &str, body: &[u8], met: &Met, classic: bool) -> Answer {
         let now_s = self.clock.wall_us() / 1_000_000;
-        let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
         let call = routes::Call {
             method: &parts.method,
             path: short.split('/').filter(|s| !s.is_empty()).collect(),
@@ -110,7 +145,7 @@ impl Shared {
             body,
             write: Write { now_s, stale_s: met.stale_s.unwrap_or(0), twice: met.duplicate },
             read: Read { old: met.stale_s.is_some(), now_s },
-            base_url: format!("http://{host}{}", if classic { "/api" } else { "/crm/sales/api" }),
+            base_url: format!("http://{}{}", host(parts), if classic { "/api" } else { "/crm/sales/api" }),
         };
         let (mut answer, events) = {
             let mut store = self.store.lock();

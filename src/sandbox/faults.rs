@@ -36,6 +36,10 @@ pub enum Kind {
     Html,
     /// 200 with `success: false`; nothing is stored.
     HiddenError,
+    /// 307 to the same path below the other of the API's two prefixes, as an absolute URL.
+    Redirect,
+    /// The answer also carries what a vendor's load balancers add: a cookie for the vendor's domain, and `Alt-Svc`.
+    EdgeHeaders,
     /// The answer's head promises more than comes: the connection ends within the body.
     Truncated,
     /// The field named `field` is missing in answers, at every depth.
@@ -173,6 +177,7 @@ pub(crate) struct Met {
     pub(crate) removed: Vec<String>,
     pub(crate) duplicate: bool,
     pub(crate) stale_s: Option<i64>,
+    pub(crate) edge_headers: bool,
 }
 
 /// The faults that are installed.
@@ -268,7 +273,10 @@ impl Met {
             Kind::Status | Kind::RateLimit | Kind::Unauthorized | Kind::Timeout | Kind::Reset => {
                 self.instead = Some((spec.kind, params.clone()));
             }
-            Kind::Hidden429 | Kind::Html | Kind::HiddenError => self.instead = Some((spec.kind, params.clone())),
+            Kind::EdgeHeaders => self.edge_headers = true,
+            Kind::Hidden429 | Kind::Html | Kind::HiddenError | Kind::Redirect => {
+                self.instead = Some((spec.kind, params.clone()))
+            }
         }
     }
 }

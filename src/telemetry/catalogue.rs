@@ -73,12 +73,22 @@ catalogue! {
         "Entries of the audit log: written, folded into one of the last minute, or failed: then the call was refused.");
     BUILD_INFO = gauge("vigie_build_info", ["version", "commit"],
         "Always 1; the labels say what is running.");
+    BYPASS_LINKS = counter("vigie_bypass_links_total", ["integration", "upstream", "field", "reason"],
+        "Links in answers that lead a caller who follows them past Vigie, by the header or field they stood in and why they were left: off (rewrite_links is), other_host (no upstream of this vendor), unreachable (no path of this listener leads there), unreadable (coded, no JSON, or not read to its end), too_large, signed, partial.");
     CONFIG_LAST_RELOAD_SUCCESS = gauge("vigie_config_last_reload_success_timestamp_seconds", [],
         "When the configuration was last loaded without errors, Unix time.");
     CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
         "1 when the last loading of the configuration succeeded, else 0.");
     CONNECTIONS_REFUSED = counter("vigie_connections_refused_total", ["reason"],
         "Callers' connections refused, because there were too many (total) or too many from one address (per_caller).");
+    DNS_CHANGES = counter("vigie_dns_changes_total", [],
+        "Times that an upstream's, proxy's or collector's name had other addresses than before.");
+    DNS_CONNECTIONS_DRAINED = counter("vigie_dns_connections_drained_total", [],
+        "Connections to upstreams closed, once idle, because their address is no longer among the name's.");
+    DNS_NAMES_STALE = gauge("vigie_dns_names_stale", [],
+        "Names whose old addresses are used because nobody can tell the present ones.");
+    DNS_RESOLUTIONS = counter("vigie_dns_resolutions_total", ["result"],
+        "Names resolved: found, none (the name does not exist or has no address), failed (nobody could tell: old addresses stay in use).");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],

@@ -6,9 +6,11 @@
 
 mod agent;
 mod collector;
+mod dns;
 mod family;
 mod histogram;
 mod labels;
+mod links;
 mod method;
 mod path;
 mod requests;
@@ -27,7 +29,8 @@ pub use upstream::{QuotaValues, UpstreamMetrics};
 pub use worker::WorkerMetrics;
 
 use crate::clock::Clock;
-use crate::exchange::{Outcome, Place};
+use crate::exchange::{Bypass, Outcome, Place, Why};
+use crate::net;
 use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
 use parking_lot::{Mutex, RwLock};
@@ -63,6 +66,7 @@ struct State {
     attempts: Mutex<path::Sharded<path::Attempts>>,
     durations: Mutex<path::Sharded<path::Durations>>,
     requests: Mutex<requests::Requests>,
+    bypass_links: Mutex<links::BypassLinks>,
     admitted_attempts: Mutex<collector::AdmittedAttempts>,
     upstreams: RwLock<Vec<Arc<UpstreamMetrics>>>,
     /// Counts for calls that belong to no configured upstream.
@@ -70,6 +74,7 @@ struct State {
     workers: Vec<Arc<WorkerMetrics>>,
     recorder: RecorderMetrics,
     agent: AgentMetrics,
+    dns: Arc<net::Counters>,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -140,6 +145,7 @@ impl Metrics {
         self.state.attempts.lock().retain(|labels| stays(&labels.upstream));
         self.state.durations.lock().retain(|labels| stays(&labels.upstream));
         self.state.requests.lock().retain(stays);
+        self.state.bypass_links.lock().retain(stays);
         self.state.admitted_attempts.lock().retain(stays);
     }
 
@@ -163,10 +169,20 @@ impl Metrics {
         &self.state.agent
     }
 
+    /// Counters of name resolution.
+    pub fn dns(&self) -> &Arc<net::Counters> {
+        &self.state.dns
+    }
+
     /// Counts an exchange whose outcome is known. For the recorder: it takes a lock that a scrape also takes.
     pub fn request(&self, place: &Place, method: &str, status_code: u16, outcome: Outcome) {
         self.state.requests.lock().count(place, &self.state.labels, method, status_code, outcome);
         self.upstream(&place.upstream).count_outcome(outcome);
+    }
+
+    /// Counts a link that leads past the agent. For the recorder, as [`Metrics::request`].
+    pub fn bypass_link(&self, place: &Place, link: &Bypass) {
+        self.state.bypass_links.lock().count(place, &self.state.labels, link);
     }
 
     /// Sets what is known of an upstream's quota window.
@@ -207,12 +223,14 @@ impl State {
             attempts: Mutex::new(path::Sharded::new(cap(1, others), workers)),
             durations: Mutex::new(path::Sharded::new(cap(histogram::LINES, others), workers)),
             requests: Mutex::new(requests::Requests::new(cap(1, others * Outcome::ALL.len()))),
+            bypass_links: Mutex::new(links::BypassLinks::new(cap(1, others * Why::ALL.len()))),
             admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(cap(1, others))),
             upstreams: RwLock::new(upstreams.iter().map(upstream).collect()),
             unconfigured: upstream(&NONE.into()),
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
+            dns: Arc::default(),
         }
     }
 }

@@ -5,12 +5,14 @@
 
 mod exporter;
 mod spans;
+mod way;
 
 pub use opentelemetry_sdk::trace::SpanData;
 pub use spans::Peers;
 
 use crate::exchange::Exchange;
 use crate::exchange::record::Record;
+use crate::net::{Network, Proxy};
 use crate::telemetry::TraceConfig;
 use crate::telemetry::metrics::{DropStage, Metrics, SpanResult};
 use crate::vendors::Reading;
@@ -62,6 +64,7 @@ pub struct Spans(Arc<Inner>);
 struct Inner {
     queue: mpsc::Sender<Vec<SpanData>>,
     peers: RwLock<Peers>,
+    way: way::Way,
     metrics: Arc<Metrics>,
     /// Spans accepted and not yet sent or failed.
     pending: Arc<AtomicU64>,
@@ -76,16 +79,18 @@ impl std::fmt::Debug for Spans {
 }
 
 impl Spans {
-    /// Starts exporting on `runtime`, which also carries the collector's connections; `None` when spans are off. A
+    /// Starts exporting by `network`, whose runtime also carries the collector's connections; `None` when spans are off. A
     /// collector that is not there is no error: it may come later.
     pub fn start(
         config: &TraceConfig,
         peers: Peers,
         metrics: Arc<Metrics>,
-        runtime: tokio::runtime::Handle,
+        network: &Network,
     ) -> Result<Option<Self>, Error> {
         let Some(endpoint) = &config.endpoint else { return Ok(None) };
-        let exporter = exporter::build(endpoint, config, &runtime)?;
+        let runtime = network.resolver.runtime();
+        let way = way::Way::new(endpoint, config, network)?;
+        let exporter = exporter::build(endpoint, config, &way, runtime)?;
         let (queue, receiver) = mpsc::channel(MESSAGES);
         let (pending, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let worker = Worker {
@@ -98,12 +103,20 @@ impl Spans {
             failing: false,
         };
         let task = Mutex::new(Some(runtime.spawn(worker.run())));
-        Ok(Some(Self(Arc::new(Inner { queue, peers: RwLock::new(peers), metrics, pending, stop, task }))))
+        Ok(Some(Self(Arc::new(Inner { queue, peers: RwLock::new(peers), way, metrics, pending, stop, task }))))
     }
 
     /// Takes the addresses of another configuration.
-    pub fn renew(&self, peers: Peers) {
+    pub fn know(&self, peers: Peers) {
         self.0.peers.write().renew(peers);
+    }
+
+    /// Takes another egress proxy on the way to the collector.
+    ///
+    /// # Errors
+    /// When TLS with the proxy cannot be set up; then the way stays as it was.
+    pub fn renew(&self, proxy: Option<&Arc<Proxy>>) -> Result<(), Error> {
+        self.0.way.renew(proxy)
     }
 
     /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt. `quota` is

@@ -83,6 +83,11 @@ fn unverified(roots: RootCertStore) -> Identifying {
     versions().with_root_certificates(roots)
 }
 
+/// Settings that trust nobody, for clients that must have some and speak plain text.
+pub fn untrusting() -> ClientConfig {
+    unverified(RootCertStore::empty()).with_no_client_auth()
+}
+
 /// The settings towards one upstream: TLS 1.2 and 1.3, always verified, offering `alpn`, most wanted first.
 ///
 /// # Errors

@@ -13,7 +13,7 @@
 use super::Profile;
 use super::file::{Content, CutReads, Messages};
 use super::route::{Intent, RouteDef, Verb};
-use super::scan::{End, Found, Scan, mark};
+use super::scan::{End, Found, Link, Scan, mark};
 use super::summary::Summary;
 use crate::exchange::Outcome;
 use http::Method;
@@ -56,14 +56,26 @@ pub struct Judgement {
     pub items: Option<(u64, u64)>,
     /// The work goes on after the answer: the synchronisation's result is not known yet.
     pub pending_job: bool,
+    /// Absolute URLs at the places that the profile names, raw.
+    pub links: Vec<Link>,
+    /// The route names places of links, and the answer was not read to its end.
+    pub links_unread: bool,
 }
 
 /// Judges one answer.
 pub fn classify(profile: &Profile, answer: &Answer) -> Judgement {
     let summary = Summary::intended(profile, answer.method, answer.route, answer.path);
     let outcome = Outcome::Unclassified;
-    let mut judgement =
-        Judgement { outcome, inner_status: None, message: None, summary, items: None, pending_job: false };
+    let mut judgement = Judgement {
+        outcome,
+        inner_status: None,
+        message: None,
+        summary,
+        items: None,
+        pending_job: false,
+        links: Vec::new(),
+        links_unread: false,
+    };
     match answer.status {
         200..=299 => judge_success(profile, answer, &mut judgement),
         304 => judgement.outcome = Outcome::Ok,
@@ -81,6 +93,7 @@ fn judge_success(profile: &Profile, answer: &Answer, judgement: &mut Judgement) 
     let scan = action.map_or(&profile.unknown_scan, |action| &action.scan);
     let bodiless = matches!(answer.status, 204 | 205) || *answer.method == Method::HEAD;
     let json = answer.readable && is_json(answer.content_type, answer.body);
+    let names_links = action.is_some_and(|action| action.names_links);
     judgement.outcome = if bodiless || (answer.readable && answer.body.is_empty() && !answer.truncated) {
         Outcome::Ok
     } else if json {
@@ -90,6 +103,7 @@ fn judge_success(profile: &Profile, answer: &Answer, judgement: &mut Judgement) 
             let in_message = || status_in(profile, found.message.as_deref()?.as_bytes());
             judgement.inner_status = found.status.or_else(in_message);
         }
+        judgement.links_unread = names_links && end != End::Whole;
         take(judgement, answer.route, found, end);
         judgement.inner_status.map_or(outcome, of_status)
     } else if profile.content == Content::Any {
@@ -97,6 +111,7 @@ fn judge_success(profile: &Profile, answer: &Answer, judgement: &mut Judgement) 
     } else if answer.readable {
         Outcome::VendorError
     } else {
+        judgement.links_unread = names_links;
         Outcome::Unclassified
     };
 }
@@ -140,6 +155,7 @@ fn take(judgement: &mut Judgement, route: Option<&RouteDef>, found: Found, end: 
     judgement.message = found.message;
     judgement.items = found.items;
     judgement.pending_job = found.job;
+    judgement.links = found.links;
 }
 
 fn judge_failure(profile: &Profile, answer: &Answer, judgement: &mut Judgement) {

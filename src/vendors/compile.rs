@@ -7,6 +7,7 @@ use super::file::{self, File};
 use super::quota::{Source as QuotaSource, Window};
 use super::{Fact, FieldLists, InnerStatus, Profile};
 use http::HeaderName;
+use routes::link_scan;
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,7 +76,8 @@ impl Compiler<'_> {
     fn profile(&mut self, file: File) -> Profile {
         self.check_sections(&file);
         let (trie, routes) = self.routes(&file);
-        let unknown_scan = self.scan("errors", &file.errors, None);
+        let unknown_scan = self.scan("errors", &file, None);
+        let unknown_links = link_scan(&file, None);
         let error_scan = self.message_scan(&file.errors);
         let inner_status = self.inner_status(file.errors.inner_status.as_ref());
         let request_ids = file.request_id.headers;
@@ -101,6 +103,7 @@ impl Compiler<'_> {
             cut_reads: file.answers.cut_reads,
             messages: file.errors.messages,
             unknown_scan,
+            unknown_links,
             error_scan,
             inner_status,
             fields: field_lists(file.fields, &file.objects),

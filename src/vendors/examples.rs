@@ -61,6 +61,9 @@ struct Expected {
     items: Option<(u64, u64)>,
     #[serde(default)]
     pending: bool,
+    /// Places of the links found.
+    #[serde(default)]
+    links: Vec<String>,
     request_id: Option<String>,
     #[serde(default)]
     quota: Vec<ExpectedReading>,
@@ -156,6 +159,8 @@ impl Example {
         differences.compare("inner_status", judgement.inner_status, expect.inner_status);
         differences.compare("items", judgement.items, expect.items);
         differences.compare("pending", judgement.pending_job, expect.pending);
+        let links: Vec<_> = judgement.links.iter().map(|link| link.place.to_string()).collect();
+        differences.compare("links", links, expect.links.clone());
         if let Some(summary) = &expect.summary {
             let id = judgement.summary.id.as_ref().map(|(kind, id)| format!("{kind}:{id}"));
             differences.compare("summary", &judgement.summary.text(judgement.outcome, id.as_deref()), summary);

@@ -29,6 +29,8 @@ pub(super) struct File {
     #[serde(default)]
     pub errors: Errors,
     #[serde(default)]
+    pub links: Links,
+    #[serde(default)]
     pub objects: Vec<Object>,
     #[serde(default)]
     pub routes: Vec<Route>,
@@ -227,6 +229,17 @@ pub(super) struct InnerStatus {
     pub from: Vec<String>,
 }
 
+/// Places of any answer that may hold absolute URLs of the API itself, so that whoever follows one calls the vendor directly.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Links {
+    #[serde(default)]
+    pub places: Vec<String>,
+    #[serde(default)]
+    pub from: Vec<String>,
+    pub note: Option<String>,
+}
+
 /// A kind of record.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -284,6 +297,9 @@ pub(super) struct Action {
     /// Present when the work goes on after the answer.
     #[serde(default)]
     pub job: Vec<String>,
+    /// Absolute URLs of the API itself, beside those of `links`.
+    #[serde(default)]
+    pub links: Vec<String>,
     /// Results one by one.
     pub items: Option<Items>,
     /// Error fields in this answer are its data, not its own failure.

@@ -109,6 +109,10 @@ pub(super) struct Action {
     pub verb: Verb,
     pub intent: Intent,
     pub scan: Scan,
+    /// Links alone.
+    pub links: Scan,
+    /// The route itself names some.
+    pub names_links: bool,
 }
 
 /// The methods a profile may describe, in the order of [`RouteDef::actions`].

@@ -7,10 +7,15 @@
 mod oracle;
 mod walk;
 
+use std::ops::Range;
+use std::sync::Arc;
 use walk::Walk;
 
 /// Bytes of a message that are kept: enough for the longest validation text seen, little enough for a log line.
 const MAX_MESSAGE_BYTES: usize = 512;
+
+/// Links taken out of one answer: more than a page of records has.
+const MAX_LINKS: usize = 1_000;
 
 /// What a place holds; a place may hold several.
 pub(super) mod mark {
@@ -32,6 +37,8 @@ pub(super) mod mark {
     pub const ITEMS: u16 = 1 << 7;
     /// The status of a failure.
     pub const STATUS: u16 = 1 << 8;
+    /// An absolute URL of the API.
+    pub const LINK: u16 = 1 << 9;
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +47,8 @@ struct Node {
     names: Vec<(Box<str>, usize)>,
     /// For the elements of a list.
     elements: Option<usize>,
+    /// The place as written, where it holds links.
+    link: Option<Arc<str>>,
 }
 
 impl Node {
@@ -81,6 +90,9 @@ impl Scan {
         }
         self.nodes[at].marks |= marks;
         self.marks |= marks;
+        if marks & mark::LINK != 0 {
+            self.nodes[at].link = Some(place.into());
+        }
         if marks & mark::MESSAGE != 0 {
             let elements = self.elements_of(at);
             self.nodes[elements].marks |= mark::MESSAGE;
@@ -150,6 +162,27 @@ pub(super) struct Found {
     pub items: Option<(u64, u64)>,
     /// A JSON object or list began.
     pub began: bool,
+    /// Absolute URLs, in their order.
+    pub links: Vec<Link>,
+    /// There are more of them.
+    pub more_links: bool,
+}
+
+/// An absolute URL in an answer. Raw: wire data.
+#[derive(PartialEq, Eq)]
+pub struct Link {
+    /// The place, as the profile names it.
+    pub place: Arc<str>,
+    /// Where its string stands in the answer, without the quotes.
+    pub at: Range<usize>,
+    /// The string, unescaped.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl Found {
@@ -162,6 +195,19 @@ impl Found {
         }
         message.push_str(joint);
         message.push_str(&text[..(0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)]);
+    }
+
+    /// Takes a string at a place of links, if it begins as an absolute URL does.
+    fn take_link(&mut self, place: &Arc<str>, at: Range<usize>, text: &str) {
+        let begins = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        if !["http:", "https:", "//"].into_iter().any(begins) {
+            return;
+        }
+        if self.links.len() == MAX_LINKS {
+            self.more_links = true;
+            return;
+        }
+        self.links.push(Link { place: Arc::clone(place), at, text: text.to_owned() });
     }
 
     fn take_text(&mut self, marks: u16, text: &str) {

@@ -198,6 +198,21 @@ fn what_is_allowed_but_doubtful_is_a_warning() {
 }
 
 #[test]
+fn what_callers_call_a_listener_is_kept_as_they_write_it() {
+    let public =
+        |url: &str| small(&format!("proxy: {{public_url: \"{url}\"}}\n")).proxy.listeners[0].public_url.clone();
+    for (url, origin, path) in [
+        ("HTTPS://Gateway.example:443/vigie/", "https://gateway.example", "/vigie"),
+        ("http://[::1]:8443", "http://[::1]:8443", ""),
+        ("http://gateway.example:80", "http://gateway.example", ""),
+    ] {
+        let public = public(url).expect("one is given");
+        assert_eq!((public.origin.as_str(), public.path.as_str()), (origin, path), "{url}");
+    }
+    assert_eq!(small("").proxy.listeners[0].public_url, None);
+}
+
+#[test]
 fn a_file_is_read_with_its_own_name_in_errors() {
     let dir = tempfile::tempdir().expect("temp dir");
     let path = dir.path().join("v.yaml");

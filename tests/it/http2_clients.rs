@@ -5,7 +5,7 @@ use crate::support::tls::Authority;
 use crate::support::{DEADLINE, Origin, Process, TestAgent, eventually, peers};
 use axum::body::Body;
 use axum::http::Version;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,8 +90,7 @@ async fn httpx_and_node_call_side_by_side() {
     let stage = Stage::set().await;
     for (interpreter, script) in [("VIGIE_TEST_PYTHON", "http2_httpx.py"), ("VIGIE_TEST_NODE", "http2_node.mjs")] {
         let told = peers::script(interpreter, script, &[&stage.secure(), &stage.ca_file(), &CALLS.to_string()]).await;
-        let told: Value = serde_json::from_str(told.trim()).expect("one line of JSON");
-        assert_eq!(told["answered"], CALLS);
+        assert_eq!(peers::told(&told)["answered"], CALLS, "{told}");
     }
     assert_eq!(stage.origin.seen().len(), 2 * CALLS);
     assert_eq!(stage.origin.seen()[0].version, Version::HTTP_11);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// Top modules by layer, lowest first; a module imports only from layers below its own, and from [`SIDEWAYS`].
 const LAYERS: [&[&str]; 7] = [
     &["clock", "exchange", "secret"],
-    &["tls", "vendors"],
+    &["net", "tls", "vendors"],
     &["history", "quota", "recorder", "telemetry", "upstream"],
     &["proxy", "sandbox"],
     &["admin", "config"],
@@ -19,8 +19,9 @@ const LAYERS: [&[&str]; 7] = [
 
 /// Edges within a layer: infrastructure that builds on other infrastructure, and the configuration that resolves the
 /// read side's settings. Features have none: they meet in records and rows.
-const SIDEWAYS: [(&str, &str); 8] = [
+const SIDEWAYS: [(&str, &str); 9] = [
     ("exchange", "secret"),
+    ("net", "tls"),
     ("quota", "telemetry"),
     ("quota", "upstream"),
     ("recorder", "history"),

@@ -17,6 +17,9 @@ mod fuzz;
 mod http2_clients;
 mod layering;
 #[cfg(feature = "peers")]
+mod links_clients;
+mod network;
+#[cfg(feature = "peers")]
 mod nginx;
 #[cfg(feature = "peers")]
 mod otlp;

@@ -72,7 +72,8 @@ async fn start(upstreams: &Upstreams, collector: &Collector) -> TestAgent {
         "traces": { "endpoint": collector.url(), "protocol": "http", "ratio": 1.0, "headers": { "x-api-key": KEY } },
     });
     let home = Arc::new(tempfile::tempdir().expect("a directory for the agent"));
-    TestAgent::launch(home, &upstreams.crm.url(), changes, Launch { log_level: Some("trace"), stdout: None }).await
+    TestAgent::launch(home, &upstreams.crm.url(), changes, Launch { log_level: Some("trace"), ..Launch::default() })
+        .await
 }
 
 /// Sends every plant; gives how many records they make, and the answers that Vigie made.

@@ -12,6 +12,7 @@ mod frames;
 mod headers;
 mod http2;
 mod http2_upstream;
+mod links;
 mod records;
 mod refusals;
 mod streaming;

@@ -105,7 +105,7 @@ class Target:
 
     @property
     def port_for_http2(self):
-        return self.h2_port if self.name in ("nginx", "haproxy", "envoy") else self.port
+        return self.port if self.name == "direct" or self.name in BARE_SWITCHES else self.h2_port
 
     def command(self):
         if self.name == "direct":

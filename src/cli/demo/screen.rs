@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often new exchanges are shown.
 const TICK: Duration = Duration::from_millis(500);
-/// Lines shown a tick: more would only flicker past.
+/// Lines shown a tick: more would only flicker past. Calls of the user's own, which are nobody's, are all shown.
 const LINES_A_TICK: usize = 6;
 /// Ticks between two pictures of quota and outcomes.
 const PICTURE_EVERY: u32 = 20;
@@ -58,9 +58,9 @@ Send a call of your own:
 
   curl -i -H 'Authorization: Token token={key}' http://{proxy}/crm/sales/api/selector/owners
 
-then look at it:
+then look at it (`unknown`, since it says nothing of who calls):
 
-  {program} log --last 5 --admin http://{admin}
+  {program} log --last 5 --admin http://{admin} --integration unknown
 ",
         program = config::program(),
         log = args.data_dir.join("exchanges.log").display(),
@@ -80,8 +80,9 @@ pub async fn follow(admin: SocketAddr, traces: Option<Traces>, stop: Cancellatio
         }
         count += 1;
         if let Some((lines, next)) = news(&client, admin, &cursor).await {
-            let shown = lines.len().saturating_sub(LINES_A_TICK);
-            for record in &lines[shown..] {
+            let newest = lines.len().saturating_sub(LINES_A_TICK);
+            let shown = |(at, record): &(usize, &Value)| *at >= newest || record["integration"] == "unknown";
+            for (_, record) in lines.iter().enumerate().filter(shown) {
                 output::say(&line(record));
             }
             cursor = next;

@@ -1,5 +1,6 @@
 //! Records as rows that fit the terminal: one line each, the same widths from the first row to the last.
 
+use super::notes::Notes;
 use crate::exchange::record::Record;
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Width};
 use std::borrow::Cow;
@@ -50,6 +51,7 @@ pub(super) struct Table {
     colour: bool,
     width: u16,
     layout: Vec<(Column, u16)>,
+    notes: Notes,
 }
 
 impl Table {
@@ -59,7 +61,7 @@ impl Table {
     }
 
     pub(super) fn of_width(width: u16, colour: bool) -> Self {
-        Self { colour, width, layout: Vec::new() }
+        Self { colour, width, layout: Vec::new(), notes: Notes::default() }
     }
 
     /// The head and the first rows. When more will come, the columns leave room for what those may hold.
@@ -80,20 +82,27 @@ impl Table {
     }
 
     /// Further rows.
-    pub(super) fn more(&self, lines: &[String]) -> String {
+    pub(super) fn more(&mut self, lines: &[String]) -> String {
         self.render(None, lines)
     }
 
-    fn render(&self, head: Option<Row>, lines: &[String]) -> String {
+    fn render(&mut self, head: Option<Row>, lines: &[String]) -> String {
         let mut text = String::new();
-        let rows = head.into_iter().map(Ok).chain(lines.iter().map(|line| self.row(line).ok_or(line)));
-        for row in rows {
-            match row {
-                Ok(row) => text.push_str(&self.lay_out(row)),
+        if let Some(head) = head {
+            text.push_str(&self.lay_out(head));
+            text.push('\n');
+        }
+        for line in lines {
+            let record = parse(line);
+            match &record {
+                Some(record) => text.push_str(&self.lay_out(self.row(record))),
                 // A line of a newer version, perhaps: better seen raw than not at all.
-                Err(line) => text.extend(line.chars().map(visible)),
+                None => text.extend(line.chars().map(visible)),
             }
             text.push('\n');
+            for note in record.map(|record| self.notes.about(&record)).unwrap_or_default() {
+                text.extend("  ^ ".chars().chain(note.chars().map(visible)).chain(['\n']));
+            }
         }
         text
     }
@@ -115,13 +124,12 @@ impl Table {
         table.to_string().trim_end().to_owned()
     }
 
-    fn row(&self, line: &str) -> Option<Row> {
-        let record = parse(line)?;
+    fn row(&self, record: &Record) -> Row {
         let cell = |(column, width): &(Column, u16)| {
-            let cell = aligned(*column, fit(&text(&record, *column), *width).into_owned());
-            colour(&record, *column).map_or(cell.clone(), |colour| cell.fg(colour))
+            let cell = aligned(*column, fit(&text(record, *column), *width).into_owned());
+            colour(record, *column).map_or(cell.clone(), |colour| cell.fg(colour))
         };
-        Some(self.layout.iter().map(cell).collect::<Vec<_>>().into())
+        self.layout.iter().map(cell).collect::<Vec<_>>().into()
     }
 }
 

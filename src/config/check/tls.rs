@@ -39,7 +39,7 @@ pub fn upstream(checker: &mut Checker<'_>, name: &str, upstream: &raw::Upstream)
     }
 }
 
-fn tell(checker: &mut Checker<'_>, path: &str, error: &FileError) {
+pub(super) fn tell(checker: &mut Checker<'_>, path: &str, error: &FileError) {
     let path = format!("{path}/{}", error.role.key());
     // The file's name may come from a variable, which stays a name in messages.
     let file = checker.file_named(&path);

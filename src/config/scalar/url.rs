@@ -1,6 +1,6 @@
 //! URLs of upstreams and collectors: only what a connection needs, and nothing that could hide a secret.
 
-use super::unreserved;
+use super::{NO_ZONE, unreserved};
 
 /// An `http` or `https` URL without credentials, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,9 @@ fn read(text: &str, example: &str) -> Result<Url, String> {
         return Err("holds a query or fragment, which may hide a secret; end it before the ? or #".to_owned());
     }
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    if authority.starts_with('[') && authority.contains('%') {
+        return Err(NO_ZONE.to_owned());
+    }
     let (host, port) = host_and_port(authority).ok_or(format!("has no valid host and port; {right}"))?;
     let path = path.trim_end_matches('/');
     if !path.is_empty() && http::uri::PathAndQuery::try_from(path).is_err() {
@@ -67,7 +70,8 @@ fn read(text: &str, example: &str) -> Result<Url, String> {
     Ok(Url { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }), path: path.to_owned() })
 }
 
-fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
+/// Host, lower case and without brackets, and the port if one is written.
+pub fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;

@@ -31,6 +31,8 @@ pub enum Io {
     Plain(TcpStream),
     /// TLS over TCP. Boxed: its state is kilobytes.
     Tls(Box<TlsStream<TcpStream>>),
+    /// TLS with the upstream inside TLS with an egress proxy.
+    Nested(Box<TlsStream<TlsStream<TcpStream>>>),
 }
 
 impl Io {
@@ -50,6 +52,7 @@ impl AsyncRead for Io {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Nested(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 }
@@ -59,6 +62,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Self::Nested(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
 
@@ -70,6 +74,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            Self::Nested(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -81,6 +86,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Nested(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
@@ -88,6 +94,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Nested(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

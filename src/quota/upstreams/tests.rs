@@ -21,10 +21,12 @@ fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
         base_path: String::new(),
         path_prefix: None,
         trust: crate::tls::Trust::default(),
+        egress: None,
         http: HttpVersion::Auto,
         timeouts: Timeouts::default(),
         max_idle_per_worker: 1,
         quota,
+        rewrite_links: false,
     }
 }
 
@@ -58,6 +60,7 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         response: Message::default(),
         correlation_id: Masked::word("c"),
         fingerprint: None,
+        links: Default::default(),
         trace: Trace::default(),
         attempts: smallvec::smallvec![attempt; attempts],
     }

@@ -66,14 +66,17 @@ async fn own_spans_take_the_same_way_as_the_exchanges() {
     let metrics = Metrics::for_tests(1, crate::clock::Clock::system());
     let config = TraceConfig {
         endpoint: Some("http://127.0.0.1:1".into()),
+        egress: None,
         protocol: crate::telemetry::OtlpProtocol::Http,
         headers: Vec::new(),
         ratio: 1.0,
         keep_slower_than: Duration::ZERO,
         service_name: "vigie".into(),
     };
-    let (peers, runtime) = (Peers::new([], []), tokio::runtime::Handle::current());
-    let spans = Spans::start(&config, peers, metrics.clone(), runtime).unwrap().unwrap();
+    let peers = Peers::new([], []);
+    let runtime = tokio::runtime::Handle::current();
+    let network = crate::net::Network::new(&crate::net::Config::default(), std::sync::Arc::default(), runtime);
+    let spans = Spans::start(&config, peers, metrics.clone(), &network).unwrap().unwrap();
     let guard = guard(&config);
     let subscriber = subscriber("info", Format::Json, std::io::sink, guard.provider.as_ref()).unwrap();
     tracing::subscriber::with_default(subscriber, || {

@@ -4,7 +4,7 @@ use super::family::{Family, single};
 use super::histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US, Snapshot};
 use super::labels::{Labels, OTHER};
 use super::path::DurationsSnapshot;
-use super::{State, agent, upstream, worker};
+use super::{State, agent, dns, upstream, worker};
 use crate::telemetry::catalogue;
 use crate::telemetry::openmetrics::Exemplars;
 use prometheus::core::{Collector, Desc};
@@ -43,11 +43,12 @@ impl Collector for Families {
     fn collect(&self) -> Vec<MetricFamily> {
         let (state, now) = (&*self.state, self.state.clock.elapsed());
         let upstreams = state.upstreams.read().clone();
-        let mut families = vec![attempts(state), requests(state)];
+        let mut families = vec![attempts(state), requests(state), state.bypass_links.lock().family()];
         families.extend(durations(state));
         families.extend(upstream::families(&upstreams, &state.unconfigured, now));
         families.extend(worker::families(&state.workers, now));
         families.extend(agent::families(&state.agent, &state.recorder));
+        families.extend(dns::families(&state.dns));
         // Last: what the families above had to fold is known by now.
         families.extend(capped(state));
         families
@@ -163,6 +164,7 @@ fn capped(state: &State) -> [MetricFamily; 3] {
     let counts = [
         (&catalogue::ATTEMPTS, attempts),
         (&catalogue::REQUESTS, state.requests.lock().capped),
+        (&catalogue::BYPASS_LINKS, state.bypass_links.lock().capped),
         (&catalogue::REQUEST_DURATION, durations),
         (&catalogue::UPSTREAM_DURATION, durations),
         (&catalogue::OVERHEAD, durations),

@@ -80,6 +80,7 @@ fn filled() -> Arc<Metrics> {
         source: Some("told"),
     };
     metrics.set_quota("crm", "1h", all);
+    metrics.bypass_link(&place, &Bypass { field: "location".into(), why: Why::OtherHost });
     metrics
 }
 

@@ -1,17 +1,18 @@
 //! The OTLP exporter over gRPC or HTTP, from the configuration alone.
 
+use super::way::Way;
 use super::{EXPORT_TIMEOUT, Error};
 use crate::telemetry::{OtlpProtocol, TraceConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::tonic_types::{metadata::MetadataMap, transport::ClientTlsConfig};
+use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
-use std::sync::Arc;
 use tokio::runtime::Handle;
+use tonic::transport::{ClientTlsConfig, Endpoint};
 
 /// Most bytes of a collector's answer that are read; an OTLP answer is a few bytes.
 const MAX_ANSWER: usize = 64 << 10;
@@ -19,20 +20,14 @@ const MAX_ANSWER: usize = 64 << 10;
 /// Path of OTLP over HTTP, to be named in full when the address is set in code.
 const HTTP_PATH: &str = "/v1/traces";
 
-/// Builds the exporter. Connections are made by and on `runtime`.
-pub(super) fn build(endpoint: &str, config: &TraceConfig, runtime: &Handle) -> Result<SpanExporter, Error> {
-    let uri: Uri = endpoint.parse().map_err(|error| unusable(endpoint, error))?;
-    let tls = match uri.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        _ => return Err(unusable(endpoint, "it must start with http:// or https://")),
-    };
+/// Builds the exporter. Connections are made by `way`, on `runtime`.
+pub(super) fn build(endpoint: &str, config: &TraceConfig, way: &Way, runtime: &Handle) -> Result<SpanExporter, Error> {
     let headers = headers(config)?;
     // tonic spawns its connection when built, reqwest when it sends: both need the runtime around them.
     let _inside = runtime.enter();
     let mut exporter = match config.protocol {
-        OtlpProtocol::Grpc => grpc(endpoint, headers, tls),
-        OtlpProtocol::Http => http(endpoint, config, tls, runtime),
+        OtlpProtocol::Grpc => grpc(endpoint, headers, way),
+        OtlpProtocol::Http => http(endpoint, config, way, runtime),
     }?;
     exporter.set_resource(&resource(&config.service_name));
     Ok(exporter)
@@ -46,7 +41,19 @@ pub(super) fn shown(endpoint: &str) -> String {
     format!("{scheme}{}{port}", uri.host().unwrap_or("(no host)"))
 }
 
-fn unusable(endpoint: &str, reason: impl std::fmt::Display) -> Error {
+/// Whether the collector speaks TLS, its host without brackets, and its port.
+pub(super) fn target(endpoint: &str) -> Result<(bool, String, u16), Error> {
+    let uri: Uri = endpoint.parse().map_err(|error| unusable(endpoint, error))?;
+    let tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(unusable(endpoint, "it must start with http:// or https://")),
+    };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    Ok((tls, host, uri.port_u16().unwrap_or(if tls { 443 } else { 80 })))
+}
+
+pub(super) fn unusable(endpoint: &str, reason: impl std::fmt::Display) -> Error {
     Error::Endpoint { endpoint: shown(endpoint), reason: reason.to_string() }
 }
 
@@ -71,34 +78,34 @@ fn resource(service_name: &str) -> Resource {
         .build()
 }
 
-fn grpc(endpoint: &str, headers: HeaderMap, tls: bool) -> Result<SpanExporter, Error> {
-    let mut builder = SpanExporter::builder()
+fn grpc(endpoint: &str, headers: HeaderMap, way: &Way) -> Result<SpanExporter, Error> {
+    let channel = Endpoint::from_shared(endpoint.to_owned()).map_err(|error| unusable(endpoint, error))?;
+    let mut channel = channel.timeout(EXPORT_TIMEOUT);
+    if way.tls() {
+        let tls = ClientTlsConfig::new().with_native_roots();
+        channel = channel.tls_config(tls).map_err(|error| unusable(endpoint, error))?;
+    }
+    let way = way.clone();
+    let connector = tower::service_fn(move |_: Uri| {
+        let way = way.clone();
+        async move { way.connect().await }
+    });
+    let builder = SpanExporter::builder()
         .with_tonic()
-        .with_endpoint(endpoint)
+        .with_channel(channel.connect_with_connector_lazy(connector))
         .with_timeout(EXPORT_TIMEOUT)
         .with_metadata(MetadataMap::from_headers(headers));
-    if tls {
-        builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
-    }
     builder.build().map_err(|error| unusable(endpoint, error))
 }
 
-fn http(endpoint: &str, config: &TraceConfig, tls: bool, runtime: &Handle) -> Result<SpanExporter, Error> {
+fn http(endpoint: &str, config: &TraceConfig, way: &Way, runtime: &Handle) -> Result<SpanExporter, Error> {
     let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
-    let client = reqwest::Client::builder()
-        .timeout(EXPORT_TIMEOUT)
-        // The collector's headers may hold a key: they go to the configured address and nowhere else.
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tls_backend_preconfigured(trust(endpoint, tls)?)
-        .build()
-        .map_err(|error| unusable(endpoint, error))?;
     SpanExporter::builder()
         .with_http()
         .with_endpoint(with_path(endpoint))
         .with_timeout(EXPORT_TIMEOUT)
         .with_headers(headers.collect())
-        .with_http_client(SpawningClient { client, runtime: runtime.clone() })
+        .with_http_client(SpawningClient { way: way.clone(), runtime: runtime.clone() })
         .build()
         .map_err(|error| unusable(endpoint, error))
 }
@@ -109,29 +116,17 @@ fn with_path(endpoint: &str) -> String {
     if base.ends_with(HTTP_PATH) { base.to_owned() } else { format!("{base}{HTTP_PATH}") }
 }
 
-/// TLS with the system's roots; they take a few hundred KB, so they are only read for https.
-fn trust(endpoint: &str, tls: bool) -> Result<rustls::ClientConfig, Error> {
-    let mut roots = rustls::RootCertStore::empty();
-    if tls {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| unusable(endpoint, error))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
 /// Sends on a runtime of ours, whatever thread asks: the exporter's future may be driven outside of any.
 #[derive(Debug)]
 struct SpawningClient {
-    client: reqwest::Client,
+    way: Way,
     runtime: Handle,
 }
 
 #[async_trait::async_trait]
 impl HttpClient for SpawningClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.runtime.spawn(send(self.client.clone(), request)).await?
+        self.runtime.spawn(send(self.way.client()?, request)).await?
     }
 }
 

@@ -128,7 +128,7 @@ fn attempt_end_us(exchange: &Exchange, attempt: &Attempt, last: bool) -> u64 {
     if last && attempt.status.is_some() {
         return exchange.total_us;
     }
-    let connect = attempt.connect.map_or(0, |c| u64::from(c.dns_us) + u64::from(c.tcp_us) + u64::from(c.tls_us));
+    let connect = attempt.connect.map_or(0, |c| c.total_us());
     (attempt.start_us + connect + attempt.upstream_us).min(exchange.total_us.max(attempt.start_us))
 }
 

@@ -1,3 +1,5 @@
+mod proxied;
+
 use super::spans::tests::{exchange, peers};
 use super::*;
 use crate::clock::Clock;
@@ -19,6 +21,7 @@ fn metrics() -> Arc<Metrics> {
 fn config(endpoint: String, protocol: OtlpProtocol) -> TraceConfig {
     TraceConfig {
         endpoint: Some(endpoint),
+        egress: None,
         protocol,
         headers: vec![("x-key".into(), Secret::new("k1"))],
         ratio: 1.0,
@@ -28,7 +31,11 @@ fn config(endpoint: String, protocol: OtlpProtocol) -> TraceConfig {
 }
 
 fn start(config: &TraceConfig, metrics: &Arc<Metrics>) -> Spans {
-    Spans::start(config, peers(), metrics.clone(), tokio::runtime::Handle::current()).unwrap().unwrap()
+    Spans::start(config, peers(), metrics.clone(), &network()).unwrap().unwrap()
+}
+
+fn network() -> Network {
+    Network::new(&crate::net::Config::default(), Arc::default(), tokio::runtime::Handle::current())
 }
 
 fn spans() -> Vec<SpanData> {
@@ -157,11 +164,11 @@ async fn a_collector_that_hangs_does_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn what_cannot_work_is_said_at_the_start() {
-    let (metrics, runtime) = (metrics(), tokio::runtime::Handle::current());
+    let metrics = metrics();
     let off = TraceConfig { endpoint: None, ..config(String::new(), OtlpProtocol::Http) };
-    assert!(Spans::start(&off, peers(), metrics.clone(), runtime.clone()).unwrap().is_none());
+    assert!(Spans::start(&off, peers(), metrics.clone(), &network()).unwrap().is_none());
     let error =
-        |config: &TraceConfig| Spans::start(config, peers(), metrics.clone(), runtime.clone()).unwrap_err().to_string();
+        |config: &TraceConfig| Spans::start(config, peers(), metrics.clone(), &network()).unwrap_err().to_string();
     assert_eq!(
         error(&config("collector:4317".into(), OtlpProtocol::Grpc)),
         "collector collector:4317: it must start with http:// or https://"

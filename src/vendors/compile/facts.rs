@@ -9,6 +9,7 @@ impl Compiler<'_> {
             ("hosts".into(), &file.hosts.from, file.hosts.note.as_ref(), !file.hosts.patterns.is_empty()),
             ("paths".into(), &file.paths.from, file.paths.note.as_ref(), !file.paths.prefixes.is_empty()),
             ("request_id".into(), &file.request_id.from, file.request_id.note.as_ref(), false),
+            ("links".into(), &file.links.from, file.links.note.as_ref(), !file.links.places.is_empty()),
             ("answers".into(), &file.answers.from, file.answers.note.as_ref(), false),
             ("errors".into(), &file.errors.from, file.errors.note.as_ref(), !file.errors.message.is_empty()),
             ("fields".into(), &file.fields.from, file.fields.note.as_ref(), !file.fields.safe.is_empty()),

@@ -74,25 +74,32 @@ impl Compiler<'_> {
             params: segments.iter().enumerate().filter_map(id).collect(),
             actions: written.map(|action| {
                 let method = methods.next()?;
-                action.as_ref().map(|action| self.action(at, &file.errors, action, &method))
+                action.as_ref().map(|action| self.action(at, file, action, &method))
             }),
         }
     }
 
-    fn action(&mut self, at: &str, errors: &file::Errors, action: &file::Action, method: &Method) -> Action {
+    fn action(&mut self, at: &str, file: &File, action: &file::Action, method: &Method) -> Action {
         let by_verb = match action.verb {
             Verb::Read | Verb::Listed | Verb::Searched => Intent::Read,
             Verb::Called => Intent::of_method(method),
             _ => Intent::Write,
         };
         let intent = action.intent.unwrap_or(by_verb);
-        Action { verb: action.verb, intent, scan: self.scan(at, errors, Some(action)) }
+        Action {
+            verb: action.verb,
+            intent,
+            scan: self.scan(at, file, Some(action)),
+            links: link_scan(file, Some(action)),
+            names_links: !action.links.is_empty(),
+        }
     }
 
-    pub fn scan(&mut self, at: &str, errors: &file::Errors, action: Option<&file::Action>) -> Scan {
+    pub fn scan(&mut self, at: &str, file: &File, action: Option<&file::Action>) -> Scan {
+        let errors = &file.errors;
         let mut scan = Scan::default();
         let mut add = |places: &[String], marks| places.iter().try_for_each(|place| scan.add(place, marks));
-        let mut result = add(&errors.message, mark::MESSAGE);
+        let mut result = add(&errors.message, mark::MESSAGE).and_then(|()| add(&file.links.places, mark::LINK));
         let data = action.is_some_and(|a| a.errors_are_data);
         if !data {
             result = result
@@ -105,7 +112,8 @@ impl Compiler<'_> {
                 .and_then(|()| add(&action.id, mark::ID))
                 .and_then(|()| add(&action.list, mark::LIST))
                 .and_then(|()| add(&action.total, mark::TOTAL))
-                .and_then(|()| add(&action.job, mark::JOB));
+                .and_then(|()| add(&action.job, mark::JOB))
+                .and_then(|()| add(&action.links, mark::LINK));
         }
         if let Some(items) = action.and_then(|a| a.items.as_ref()) {
             let within = |places: &[String]| places.iter().map(|p| format!("{}[].{p}", items.list)).collect::<Vec<_>>();
@@ -129,6 +137,15 @@ impl Compiler<'_> {
         }
         scan
     }
+}
+
+/// The places of links alone.
+pub(super) fn link_scan(file: &File, action: Option<&file::Action>) -> Scan {
+    let mut scan = Scan::default();
+    let own = action.map(|a| a.links.as_slice()).unwrap_or_default();
+    // A misspelt place was reported with the other scans.
+    file.links.places.iter().chain(own).for_each(|place| drop(scan.add(place, mark::LINK)));
+    scan
 }
 
 /// The route for each object it is written for; itself where it holds no `<one>` or `<many>`.
@@ -155,6 +172,7 @@ fn for_object(route: &file::Route, object: &file::Object) -> file::Route {
     let actions = [&mut route.get, &mut route.post, &mut route.put, &mut route.patch, &mut route.delete];
     for action in actions.into_iter().flatten() {
         let places = action.id.iter_mut().chain(&mut action.list).chain(&mut action.total).chain(&mut action.job);
+        let places = places.chain(&mut action.links);
         places.for_each(fill);
     }
     route

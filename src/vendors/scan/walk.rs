@@ -59,6 +59,9 @@ impl<'a> Walk<'a> {
                 if node.marks != 0 {
                     let decoded = self.decode(&text)?;
                     self.found.take_text(node.marks, &decoded);
+                    if let Some(place) = &node.link {
+                        self.found.take_link(place, text.inner.clone(), &decoded);
+                    }
                 }
                 Ok(())
             }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vigie::clock::Clock;
+use vigie::net::{self, Network};
 use vigie::proxy::{self, Listener, Running, Surroundings};
 use vigie::recorder::{self, Handle};
 use vigie::telemetry::Caps;
@@ -32,10 +33,12 @@ async fn start(address: SocketAddr) -> (Running, Arc<Metrics>, Handle) {
     let queue = Handle::new(2, bounds, Arc::clone(&metrics));
     let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], workers: 2, ..proxy::Config::default() };
+    let network = Network::new(&net::Config::default(), Arc::default(), tokio::runtime::Handle::current());
     let surroundings = Surroundings {
         metrics: Arc::clone(&metrics),
         recorder: queue.clone(),
         clock,
+        network,
         fingerprint_key: [7; 32],
         max_routes: 300,
     };

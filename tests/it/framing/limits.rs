@@ -2,7 +2,11 @@
 
 use crate::proxy::support::{Scripted, Wire, assert_fields, head, record};
 use crate::support::{DEADLINE, Origin, RawAnswer, RawOrigin, TestAgent, eventually};
+use axum::body::Bytes;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 async fn limited(upstream: &str, limits: Value) -> TestAgent {
     TestAgent::start(upstream, json!({ "proxy": { "workers": 1, "limits": limits } })).await
@@ -127,9 +131,17 @@ async fn limits_of_heads_are_keys() {
 #[tokio::test]
 async fn copies_of_bodies_share_one_bound() {
     // Each upload is held open with its copy, until there is no room for another.
-    let origin = Origin::http(|request| async move {
-        let _ = axum::body::to_bytes(request.into_body(), 4 << 20).await;
-        crate::support::origin::json(200, "{}")
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let counter = arrived.clone();
+    let origin = Origin::http(move |request| {
+        let counter = counter.clone();
+        async move {
+            let mut body = request.into_body();
+            while let Some(Ok(frame)) = body.frame().await {
+                counter.fetch_add(frame.data_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+            }
+            crate::support::origin::json(200, "{}")
+        }
     })
     .await;
     let changes = json!({ "proxy": { "workers": 1, "capture": { "request": "768KiB", "total": "1MiB" } } });
@@ -143,6 +155,10 @@ async fn copies_of_bodies_share_one_bound() {
         caller.send(&body).await;
         callers.push(caller);
     }
+    // Written is not read: what has come out at the other end, the agent has copied or given up.
+    let both = 2 * body.len();
+    eventually("both bodies passed", DEADLINE, || async { (arrived.load(Ordering::Relaxed) == both).then_some(()) })
+        .await;
     for mut caller in callers {
         caller.send("x").await;
         assert!(caller.head().await.starts_with("http/1.1 200 "));

@@ -2,7 +2,7 @@
 //! configuration it renders, read by Vigie itself.
 
 use crate::support::agent::vigie;
-use crate::support::peers::script;
+use crate::support::peers::{self, script};
 use crate::support::tree;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -46,10 +46,9 @@ async fn render(chart: &Path, jobs: &[(&str, Value, &str)]) -> Vec<Rendered> {
         jobs.iter().map(|(name, values, k8s)| json!({"name": name, "values": values, "kubernetes": k8s})).collect();
     std::fs::write(&file, Value::from(list).to_string()).expect("the jobs");
     let paths = [chart, &file].map(|path| path.to_str().expect("UTF-8"));
-    let printed = script("VIGIE_TEST_HELM_PYTHON", "helm/render.py", &paths).await;
+    let printed = script("VIGIE_TEST_PYTHON", "helm/render.py", &paths).await;
     // Helm notes on standard error that it follows the link to the dashboard.
-    let line = printed.lines().find(|line| line.starts_with("{\"lint\"")).expect("an answer");
-    let told: Value = serde_json::from_str(line).expect("JSON");
+    let told = peers::told(&printed);
     assert_eq!(told["lint"]["Errors"], Value::Null, "{}", told["lint"]);
     let messages = told["lint"]["Messages"].as_array().cloned().unwrap_or_default();
     assert!(messages.iter().all(|m| m["Severity"].as_u64() < Some(WARNING)), "{messages:?}");

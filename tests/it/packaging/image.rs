@@ -82,15 +82,24 @@ fn root_of_the_image(dir: &Path) {
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).expect("set");
 }
 
-/// A command in that root, as the image's user.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
+}
+
+/// A command in that root, as the image's user: changed to by root, else in a user namespace that calls us by that number.
 fn inside(root: &Path, words: &[String]) -> Command {
-    // Only root may change its root.
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
-    let mut command = if is_root { Command::new("chroot") } else { Command::new("sudo") };
-    if !is_root {
-        command.args(["-n", "--preserve-env=VIGIE_CONFIG,VIGIE_DATA_DIR,VIGIE_ADMIN", "chroot"]);
+    let user = last("USER");
+    let mut command;
+    if is_root() {
+        command = Command::new("chroot");
+        command.arg(format!("--userspec={user}")).arg(root);
+    } else {
+        let (user, group) = user.split_once(':').expect("a user and a group");
+        command = Command::new("unshare");
+        command.args(["--user".into(), format!("--map-user={user}"), format!("--map-group={group}")]);
+        command.arg("--root").arg(root).arg("--");
     }
-    command.arg(format!("--userspec={}", last("USER"))).arg(root).args(words);
+    command.args(words);
     command.env_remove("RUST_BACKTRACE");
     for pair in last("ENV").split_whitespace() {
         let (name, value) = pair.split_once('=').expect("a pair");
@@ -106,8 +115,10 @@ async fn the_program_runs_as_the_image_runs_it() {
     [&root, &home].iter().for_each(|folder| std::fs::create_dir(folder).expect("made"));
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("set");
     root_of_the_image(&root);
-    std::os::unix::fs::chown(root.join("var/lib/vigie"), Some(65_532), Some(65_532)).expect("root's right");
     assert_eq!(last("USER"), "65532:65532");
+    if is_root() {
+        std::os::unix::fs::chown(root.join("var/lib/vigie"), Some(65_532), Some(65_532)).expect("root's right");
+    }
 
     let origin = Origin::json(200, "[]").await;
     let (proxy, admin) = (free_port(), free_port());
@@ -129,8 +140,9 @@ async fn the_program_runs_as_the_image_runs_it() {
     let mut health = inside(&root, &words(&check));
     let output = health.env("VIGIE_ADMIN", format!("http://127.0.0.1:{admin}")).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).expect("a status");
-    assert!(status.contains("Uid:\t65532\t65532"), "{status}");
+    let (file, told) = if is_root() { ("status", "Uid:\t65532\t65532") } else { ("uid_map", " 65532 ") };
+    let status = std::fs::read_to_string(format!("/proc/{}/{file}", running.id())).expect("a status");
+    assert!(status.contains(told), "{status}");
     assert!(root.join("var/lib/vigie/data/masking.key").exists(), "it keeps its data where the volume is");
 
     running.signal(last("STOPSIGNAL").trim_start_matches("SIG"));

@@ -146,13 +146,13 @@ fn target() -> impl Strategy<Value = Uri> {
 fn attempt() -> impl Strategy<Value = Attempt> {
     let status =
         prop_oneof![4 => select(vec![200_u16, 201, 400, 401, 404, 422, 429, 500, 503]).prop_map(Some), 1 => Just(None)];
-    (status, any::<[u32; 3]>(), any::<u64>()).prop_map(|(status, [dns_us, tcp_us, tls_us], us)| Attempt {
+    (status, any::<[u32; 4]>(), any::<u64>()).prop_map(|(status, [dns_us, tcp_us, tunnel_us, tls_us], us)| Attempt {
         span: 1,
         start_us: us >> 40,
         upstream_us: us >> 20,
         status,
         error: status.is_none().then_some(AgentError::UpstreamClosed),
-        connect: Some(ConnectTimes { dns_us, tcp_us, tls_us }),
+        connect: Some(ConnectTimes { dns_us, tcp_us, tunnel_us, tls_us }),
         http_version: "1.1",
     })
 }
@@ -211,6 +211,7 @@ impl Drawn {
             trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false, random: false },
             attempts: attempts.into(),
             fingerprint: None,
+            links: Default::default(),
         }
     }
 }

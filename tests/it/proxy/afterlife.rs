@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::unbounded_channel;
 use vigie::clock::Clock;
 use vigie::exchange::Exchange;
+use vigie::net::{self, Network};
 use vigie::proxy::{self, Listener, Surroundings};
 use vigie::recorder::{self, Handle};
 use vigie::telemetry::Caps;
@@ -32,8 +33,9 @@ async fn start(crm: SocketAddr) -> (proxy::Running, Handle) {
     let queue = Handle::new(1, recorder::Config::default(), Arc::clone(&metrics));
     let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], afterlife: AFTERLIFE, ..proxy::Config::default() };
+    let network = Network::new(&net::Config::default(), Arc::default(), tokio::runtime::Handle::current());
     let surroundings =
-        Surroundings { metrics, recorder: queue.clone(), clock, fingerprint_key: [7; 32], max_routes: 300 };
+        Surroundings { metrics, recorder: queue.clone(), clock, network, fingerprint_key: [7; 32], max_routes: 300 };
     (proxy::start(&config, &upstreams, surroundings).await.expect("the data path starts"), queue)
 }
 

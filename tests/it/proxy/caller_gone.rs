@@ -64,6 +64,41 @@ async fn a_read_is_given_up_within_its_answer() {
     assert_fields(&record(&agent, "left-late").await, expected);
 }
 
+#[tokio::test]
+async fn a_call_whose_caller_leaves_at_once_is_told_of() {
+    const EACH: usize = 25;
+    let origin = Origin::http(|_| async { answer(200, "{}") }).await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    let mut sent = 0;
+    for round in 0..EACH {
+        for (method, more, half) in [
+            ("GET", "", false),
+            ("GET", "", true),
+            ("POST", "content-length: 2\r\n", false),
+            ("POST", "content-length: 2\r\n", true),
+        ] {
+            let mut caller = Wire::to(&agent.proxy_url()).await;
+            let body = if more.is_empty() { "" } else { "{}" };
+            // In one piece: the end may be there before the request is looked at.
+            let id = format!("{method}-{half}-{round}");
+            caller.send(head(method, "/api/deals/1", &id, more) + body).await;
+            if half {
+                caller.finish().await;
+                caller.rest().await;
+            }
+            sent += 1;
+        }
+    }
+    eventually("all records", DEADLINE, || async { (agent.log_records().len() == sent).then_some(()) }).await;
+    let left = |record: &&serde_json::Value| record["client_closed"] == true;
+    let records = agent.log_records();
+    assert!(
+        records.iter().filter(left).all(|r| r["outcome"] == "client_closed" || r["outcome"] == "ok"),
+        "{records:?}"
+    );
+    assert_eq!(super::support::metric(&agent, "vigie_requests_total", &[]).await, sent as f64);
+}
+
 /// A write whose caller leaves before the answer begins; then the upstream answers with this.
 async fn leave_before(answer: &'static str, id: &str) -> serde_json::Value {
     let go = Arc::new(Notify::new());

@@ -70,6 +70,11 @@ impl Wire {
         String::from_utf8_lossy(&std::mem::take(&mut self.unread)).into_owned()
     }
 
+    /// Says that nothing more is sent; reading goes on.
+    pub async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("an open connection");
+    }
+
     /// Exactly `count` bytes, dropped as they come.
     pub async fn skip(&mut self, count: usize) {
         let mut left = count;

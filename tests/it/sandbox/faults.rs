@@ -53,6 +53,21 @@ async fn answers_are_replaced_before_anything_is_stored() {
 }
 
 #[tokio::test]
+async fn links_and_cookies_of_the_vendor_come_on_demand() {
+    let s = start(small()).await;
+    s.fault(json!({"kind": "redirect", "count": 1})).await;
+    let reply = owners(&s).await.expect("an answer");
+    // The client has followed it.
+    assert_eq!((reply.status().as_u16(), reply.url().path()), (200, "/api/selector/owners"));
+    s.fault(json!({"kind": "edge_headers", "count": 1})).await;
+    let reply = owners(&s).await.expect("an answer");
+    assert_eq!(reply.status(), 200);
+    assert!(reply.headers()["set-cookie"].to_str().expect("text").contains("Domain=.myfreshworks.com"));
+    assert!(reply.headers().contains_key("alt-svc"));
+    assert!(!owners(&s).await.expect("an answer").headers().contains_key("alt-svc"));
+}
+
+#[tokio::test]
 async fn a_timeout_lasts_until_the_caller_leaves() {
     let s = start(small()).await;
     s.fault(json!({"kind": "timeout", "count": 1})).await;

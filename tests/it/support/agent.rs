@@ -36,6 +36,8 @@ pub struct Launch {
     pub log_level: Option<&'static str>,
     /// Where standard output goes, instead of the output file.
     pub stdout: Option<Stdio>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,7 @@ impl TestAgent {
             std::fs::remove_file(&told).expect("the old addresses");
         }
         let mut command = vigie(&["run".as_ref(), "--config".as_ref(), file.as_os_str()]);
+        command.envs(launch.env);
         command.args(launch.log_level.map(|level| format!("--log-level={level}")));
         let mut process = Process::spawn_into(command, &home.path().join("output"), launch.stdout);
         let addresses = process.until("the agent's addresses", || async { read_addresses(&told) }).await;

@@ -83,9 +83,22 @@ impl Origin {
         F: Fn(Request<Body>) -> A + Send + Sync + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
     {
+        Self::on(bind().await.0, handler, transport)
+    }
+
+    /// As [`Origin::json`], on a listener of the test's.
+    pub fn json_on(listener: TcpListener, status: u16, body: &'static str) -> Self {
+        Self::on(listener, move |_| async move { json(status, body) }, Transport::Plain)
+    }
+
+    fn on<F, A>(listener: TcpListener, handler: F, transport: Transport) -> Self
+    where
+        F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
         let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (listener, address) = bind().await;
+        let address = listener.local_addr().expect("a bound address");
         let accepting = tokio::spawn(accept(listener, transport, handler, Arc::clone(&seen))).abort_handle();
         Self { address, seen, tls: None, accepting }
     }

@@ -9,6 +9,7 @@ pub use prometheus::{Prometheus, promtool_check_metrics};
 pub use rotel::{Rotel, Span};
 
 use super::Process;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Where a program is.
@@ -45,6 +46,16 @@ pub async fn script(interpreter: &str, name: &str, arguments: &[&str]) -> String
     let output = process.output();
     assert!(status.success(), "{name}: {status}\n{output}");
     output
+}
+
+/// What a script told: its one line that is a JSON object, among the warnings that its program may print of its own accord.
+///
+/// # Panics
+///
+/// If there is none, with what was printed.
+pub fn told(printed: &str) -> Value {
+    let told = printed.lines().find_map(|line| serde_json::from_str(line).ok().filter(Value::is_object));
+    told.unwrap_or_else(|| panic!("no JSON in: {printed}"))
 }
 
 fn text(path: &Path) -> &str {

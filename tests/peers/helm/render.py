@@ -10,6 +10,7 @@ API server of a few lines, on a free port of 127.0.0.1, stands in for one: it te
 import asyncio
 import http.server
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -127,9 +128,11 @@ def invalid(documents, kubernetes):
 
 
 async def main(chart, jobs):
-    lint = await helm_sdkpy.Lint(helm_sdkpy.Configuration(namespace="crm")).run(chart)
     told = {}
     with tempfile.TemporaryDirectory() as folder:
+        # Helm caches below the home directory; the user's own must stay as it is. The library is loaded after this.
+        os.environ["HOME"] = folder
+        lint = await helm_sdkpy.Lint(helm_sdkpy.Configuration(namespace="crm")).run(chart)
         for job in json.loads(Path(jobs).read_text()):
             try:
                 rendered = documents(await render(folder, chart, job))

@@ -51,6 +51,7 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
             attempt(10, 3_000, Some(status), None)
         ],
         fingerprint: None,
+        links: Default::default(),
     };
     let record = record(&exchange);
     (exchange, record)
