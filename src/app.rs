@@ -1,5 +1,6 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
+mod known;
 mod lock;
 mod rebuild;
 mod reload;
@@ -8,7 +9,7 @@ pub use lock::{DataDir, LockError};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySource};
-use crate::exchange::redact::{MaskKey, Masker};
+use crate::exchange::redact::{Known, MaskKey, Masker};
 use crate::history::{self, History};
 use crate::net::Network;
 use crate::proxy::StartError;
@@ -97,7 +98,7 @@ impl App {
         let network = Network::new(&config.network, Arc::clone(metrics.dns()), runtime);
         let spans = Spans::start(&config.telemetry.traces, peers(Vec::new(), &config), Arc::clone(&metrics), &network)?;
 
-        let settings = InForce::new(recorder_settings(&config)?);
+        let settings = InForce::new(recorder_settings(&config, &Known::default())?);
         let outputs = Outputs {
             metrics: Arc::clone(&metrics),
             quotas: Arc::clone(&quotas),
@@ -270,8 +271,10 @@ fn names(config: &Config) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
     (upstreams, config.proxy.integrations.iter().map(|i| Arc::clone(&i.name)).collect())
 }
 
-fn recorder_settings(config: &Config) -> anyhow::Result<Settings> {
+/// `before` are the credentials known so far.
+fn recorder_settings(config: &Config, before: &Known) -> anyhow::Result<Settings> {
     Ok(Settings {
+        known: Known::new(known::credentials(config), before),
         knowledge: knowledge(config)?,
         capture: config.recorder.capture,
         keep_slower_than_us: config.telemetry.traces.keep_slower_than.as_micros() as u64,

@@ -14,10 +14,13 @@ mod drain;
 mod flight;
 mod forward;
 pub mod framing;
+mod gate;
 mod h1;
+mod head_wait;
 mod headers;
 mod held;
 mod http2;
+mod injection;
 mod limits;
 mod links;
 mod places;
@@ -37,6 +40,7 @@ mod watchdog;
 mod worker;
 
 pub use acceptor::{Prepared, Running};
+pub use credential::bare as bare_credential;
 pub use framing::Limits as MessageLimits;
 pub use limits::{Limits, Pace};
 
@@ -47,6 +51,7 @@ use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerFiles;
 use crate::upstream;
+use crate::vendors::Written;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,6 +141,8 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header and its value that only this caller sends.
     pub header: Option<(http::HeaderName, String)>,
+    /// What is put on its calls in place of the upstream's own credential, by upstream.
+    pub upstream_credentials: Vec<(Arc<str>, Written)>,
 }
 
 impl Default for Config {
@@ -168,6 +175,7 @@ impl Integration {
             fingerprints: Vec::new(),
             path_prefix: None,
             header: None,
+            upstream_credentials: Vec::new(),
         }
     }
 }
@@ -211,7 +219,12 @@ fn make_ready(
     for (listener, slot) in config.listeners.iter().zip(slots) {
         let tls = listener.tls.as_ref().map(|files| crate::tls::server_config(files, &tls::ALPN)).transpose();
         let tls = tls.map_err(connect::TlsSetupError::from)?;
-        entrances[*slot] = Some(worker::Entrance { tls, prior_knowledge: listener.prior_knowledge });
+        entrances[*slot] = Some(worker::Entrance {
+            tls,
+            prior_knowledge: listener.prior_knowledge,
+            loopback: listener.address.ip().is_loopback(),
+            authority: listener.tls.as_ref().and_then(crate::tls::ServerFiles::authority),
+        });
     }
     let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), &surroundings.network));
     let ready = ready.collect::<Result<_, _>>()?;
@@ -221,6 +234,7 @@ fn make_ready(
         max_streams: config.max_streams,
         grace: config.drain,
         upstreams: ready,
+        gates: gate::Gate::all(config, upstreams, &surroundings.fingerprint_key),
         places: places::Places::new(surroundings.max_routes),
         links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),

@@ -3,7 +3,7 @@
 use crate::exchange::Origin;
 use crate::net::Proxy;
 use crate::tls::Trust;
-use crate::vendors::Profile;
+use crate::vendors::{Profile, Written};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,19 @@ pub struct Config {
     pub quota: Option<DeclaredQuota>,
     /// Links in bodies are rewritten where the profile names their places.
     pub rewrite_links: bool,
+    /// What the agent puts on calls in place of what callers send.
+    pub credential: Option<Written>,
+    /// Who may call.
+    pub access: Access,
+}
+
+/// Who may call an upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Callers must show a token or a certificate on loopback too; elsewhere they must where a credential is put on.
+    pub always: bool,
+    /// Only these integrations may, and must prove that they are.
+    pub integrations: Option<Vec<Arc<str>>>,
 }
 
 impl Config {
@@ -61,6 +74,8 @@ impl Config {
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
             rewrite_links: false,
+            credential: None,
+            access: Access::default(),
         }
     }
 

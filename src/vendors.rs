@@ -3,6 +3,7 @@
 //! A [`Profile`] is made from one YAML file (`vendors/<name>.yaml`) that holds the facts, where each was read and how
 //! far it may be trusted, and examples that run as tests. Nothing here does I/O, and no code names a vendor.
 
+mod auth;
 mod classify;
 mod compile;
 mod examples;
@@ -16,6 +17,7 @@ mod summary;
 mod template;
 mod words;
 
+pub use auth::Written;
 pub use classify::{Answer, Judgement, classify};
 pub use compile::ProfileError;
 pub use fields::{FieldLists, PersonalKind};
@@ -144,6 +146,11 @@ impl Profile {
     /// Where credentials are sent, the usual place first.
     pub fn auth(&self) -> &[Auth] {
         &self.auth
+    }
+
+    /// The form of credential that `word` names, the usual one without a word.
+    pub fn auth_form(&self, word: Option<&str>) -> Option<&Auth> {
+        self.auth.iter().find(|auth| word.is_none_or(|word| auth.word() == word))
     }
 
     /// The known routes, by [`RouteDef::index`].

@@ -120,6 +120,7 @@ impl Maker {
             items_ok: None,
             items_failed: None,
             quota_remaining: Some(1_000 - n % 1_000),
+            bypass_links: Vec::new(),
             request_body: None,
             response_body: None,
         }

@@ -15,7 +15,7 @@ impl App {
             // Without a collector, which needs a restart, nothing is worth sampling.
             config.proxy.trace_ratio = 0.0;
         }
-        let settings = recorder_settings(&config)?;
+        let settings = recorder_settings(&config, &self.settings.get().known)?;
         let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
         // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
         let (upstreams, integrations) = names(&config);

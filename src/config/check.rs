@@ -15,11 +15,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 mod admin;
+mod credentials;
 mod integrations;
 mod network;
 mod secrets;
 mod tls;
 
+pub use credentials::form;
 pub use tls::{files, trust};
 
 /// The listener of a file that names none.
@@ -98,6 +100,7 @@ pub fn check(file: &File, root: &Node, schema: &serde_json::Value, env: &Env, re
     checker.upstreams();
     checker.prefixes();
     integrations::check(&mut checker);
+    credentials::check(&mut checker);
     checker.bounds();
     network::check(&mut checker, env);
     checker.sinks();

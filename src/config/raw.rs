@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod credential;
 mod limits;
 mod network;
 mod sections;
 mod tls;
+pub use credential::{Access, Authenticate, Credential};
 pub use limits::Limits;
 pub use network::{Network, Resolver};
 pub use sections::{Admin, AdminToken, Caps, History, Log, Masking, Metrics, Protocol, Recorder, Traces};
@@ -216,6 +218,12 @@ pub struct Upstream {
     /// The limit to count against where its answers tell none.
     #[serde(default)]
     pub quota: Option<Quota>,
+    /// The key that Vigie puts on every call, in place of what the caller sends: callers then need none. Another account of the same vendor is another upstream.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+    /// Who may call it.
+    #[serde(default)]
+    pub access: Access,
     /// Idle connections kept by each data-path thread.
     #[serde(default = "max_idle")]
     #[schemars(range(min = 0, max = 4096))]
@@ -302,6 +310,9 @@ pub struct Integration {
     pub path_prefix: Option<String>,
     /// A header that only it sends; removed before the call is forwarded.
     pub header: Option<Header>,
+    /// Keys of its own, by upstream, which Vigie puts on its calls instead of the upstream's. It must prove who it is.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_UPSTREAMS))]
+    pub upstream_credentials: BTreeMap<String, Credential>,
 }
 
 /// A header and its value.

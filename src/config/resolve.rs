@@ -7,7 +7,7 @@ use super::tree::Node;
 use super::{Config, KeySource, Masking, Role};
 use crate::exchange::redact::PhoneRegion;
 use crate::net::Egress;
-use crate::vendors::Profile;
+use crate::vendors::{Profile, Written};
 use crate::{admin, history, proxy, recorder, telemetry, upstream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const MAX_AUTO_WORKERS: usize = 4;
 pub fn resolve(file: File, root: &Node, egress: Egress, report: &mut Report) -> Option<Config> {
     let data_dir = PathBuf::from(&file.data_dir);
     let upstreams = upstreams(&file, root, &egress, report)?;
-    let proxy = proxy(&file, root);
+    let proxy = proxy(&file, root, &upstreams);
     let network = file.network.resolved();
     let File { masking, recorder, log, history, traces, metrics, admin, .. } = file;
     let key = match masking.key {
@@ -75,7 +75,7 @@ fn clamp(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn proxy(file: &File, root: &Node) -> proxy::Config {
+fn proxy(file: &File, root: &Node, upstreams: &[upstream::Config]) -> proxy::Config {
     let listener = |l: super::check::Listening<'_>| proxy::Listener {
         address: l.address,
         upstream: l.upstream.map(Arc::from),
@@ -86,7 +86,8 @@ fn proxy(file: &File, root: &Node) -> proxy::Config {
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AUTO_WORKERS);
     let names = root.keys("integrations");
-    let integrations = names.iter().filter_map(|name| Some(integration(name, file.integrations.get(*name)?)));
+    let integrations =
+        names.iter().filter_map(|name| Some(integration(name, file.integrations.get(*name)?, upstreams)));
     proxy::Config {
         listeners: file.proxy.listening().into_iter().map(listener).collect(),
         workers: file.proxy.workers.0.unwrap_or_else(cores),
@@ -113,7 +114,11 @@ fn public_url(url: &scalar::Url) -> proxy::PublicUrl {
     proxy::PublicUrl { origin: format!("{scheme}://{host}{port}"), path: path.clone() }
 }
 
-fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
+fn integration(name: &str, raw: &raw::Integration, upstreams: &[upstream::Config]) -> proxy::Integration {
+    let own = |upstream: &upstream::Config| {
+        let credential = raw.upstream_credentials.get(&*upstream.name)?;
+        Some((Arc::clone(&upstream.name), written(credential, &upstream.profile)?))
+    };
     proxy::Integration {
         name: Arc::from(name),
         system: Arc::from(raw.system.as_deref().unwrap_or(name)),
@@ -122,6 +127,7 @@ fn integration(name: &str, raw: &raw::Integration) -> proxy::Integration {
         fingerprints: raw.fingerprints.iter().map(|f| f.0).collect(),
         path_prefix: raw.path_prefix.clone(),
         header: raw.header.as_ref().map(|h| (h.name.0.clone(), h.value.clone())),
+        upstream_credentials: upstreams.iter().filter_map(own).collect(),
     }
 }
 
@@ -137,7 +143,6 @@ fn upstreams(file: &File, root: &Node, egress: &Egress, report: &mut Report) -> 
         let (times, proxy) = (&raw.timeouts, egress.proxy(tls, &host, port));
         upstreams.push(upstream::Config {
             name: Arc::from(name),
-            profile,
             tls,
             host,
             port,
@@ -148,11 +153,26 @@ fn upstreams(file: &File, root: &Node, egress: &Egress, report: &mut Report) -> 
             http: raw.http.into(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
             max_idle_per_worker: raw.max_idle,
+            credential: raw.credential.as_ref().and_then(|credential| written(credential, &profile)),
+            access: upstream::Access {
+                always: raw.access.authenticate == raw::Authenticate::Always,
+                integrations: raw
+                    .access
+                    .integrations
+                    .as_ref()
+                    .map(|names| names.iter().map(|n| Arc::from(&**n)).collect()),
+            },
             quota: raw.quota.as_ref().map(|q| upstream::DeclaredQuota { limit: q.limit, window: q.window.0 }),
             rewrite_links: raw.rewrite_links,
+            profile,
         });
     }
     Some(upstreams)
+}
+
+/// As it goes on the wire. What could not be written has been refused by the checks.
+fn written(raw: &raw::Credential, profile: &Profile) -> Option<Written> {
+    super::check::form(raw, profile)?.write(&raw.key.0, raw.user.as_deref().unwrap_or_default())
 }
 
 fn telemetry(log: raw::Log, traces: raw::Traces, metrics: &raw::Metrics, egress: &Egress) -> telemetry::Config {

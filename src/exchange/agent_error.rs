@@ -15,6 +15,10 @@ pub enum AgentError {
     DotSegments,
     /// No upstream answers for this path.
     NoUpstream,
+    /// The caller did not show who it is, where it must.
+    CallerUnauthenticated,
+    /// The caller is known, and may not call this upstream.
+    CallerForbidden,
     /// The upstream's name did not resolve.
     Dns,
     /// The upstream refused or dropped the connection.
@@ -95,12 +99,14 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
         Self::DotSegments,
         Self::NoUpstream,
+        Self::CallerUnauthenticated,
+        Self::CallerForbidden,
         Self::Dns,
         Self::Connect,
         Self::ConnectTimeout,
@@ -149,6 +155,8 @@ impl AgentError {
             Self::BadHost => "bad_host",
             Self::DotSegments => "dot_segments",
             Self::NoUpstream => "no_upstream",
+            Self::CallerUnauthenticated => "caller_unauthenticated",
+            Self::CallerForbidden => "caller_forbidden",
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
@@ -211,6 +219,8 @@ impl AgentError {
             Self::BadRequest | Self::BadHost | Self::DotSegments | Self::AmbiguousFraming => 400,
             Self::UnsupportedTarget => 405,
             Self::NoUpstream => 404,
+            Self::CallerUnauthenticated => 401,
+            Self::CallerForbidden => 403,
             Self::Dns | Self::Connect | Self::UpstreamClosed | Self::BadAnswer => 502,
             Self::AmbiguousAnswer | Self::AnswerTooLarge => 502,
             Self::StreamRefused | Self::TooManyConnections => 503,

@@ -171,6 +171,7 @@ impl Running {
         let Prepared { shared, slots, bound, next_slot } = prepared;
         self.next_slot = next_slot;
         self.admission.bound_by(&shared.limits);
+        self.surroundings.metrics.set_credentials(shared.credentials());
         let (kept, gone): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.doors).into_iter().partition(|door| slots.contains(&door.slot));
         self.doors = kept;

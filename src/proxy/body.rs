@@ -1,10 +1,10 @@
 //! Bodies on their way through, streamed at once.
 
 use super::flight::Flight;
-use super::h1;
 use super::links::held::Ahead;
 use super::pool::Lease;
 use super::tee::{Fault, Tee};
+use super::{h1, headers};
 use crate::exchange::{AgentError, Links};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -72,7 +72,7 @@ impl Body for RequestBody {
         if tee.too_large() {
             return Poll::Ready(Some(Err("the request's body is larger than allowed".into())));
         }
-        Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+        Poll::Ready(frame.map(|f| f.map(headers::strip_trailers).map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

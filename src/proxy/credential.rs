@@ -1,6 +1,8 @@
 //! The credential that a call carries, as a keyed fingerprint: it tells callers apart and leads nowhere.
 
 use crate::upstream;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
@@ -34,8 +36,7 @@ impl Credentials {
 
     /// The fingerprint of a whole header value, or of the key alone: they are the same.
     pub fn fingerprint(&self, value: &[u8]) -> u64 {
-        let hash = blake3::keyed_hash(&self.key, bare(value));
-        u64::from_be_bytes(hash.as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes"))
+        fingerprint(&self.key, value)
     }
 
     /// The fingerprints of the credentials sent, usually one.
@@ -51,14 +52,45 @@ impl Credentials {
             self.fingerprint(&decoded)
         }))
     }
+
+    /// The keys sent in headers, each with the header it stands in.
+    pub fn keys<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, [u8]>)> {
+        let lines = self.headers.iter().flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
+        lines.map(|(name, value)| (name, bare(value.as_bytes())))
+    }
+}
+
+/// The fingerprint of a key, or of a whole header value that holds it: 64 bits of a keyed hash.
+pub fn fingerprint(key: &[u8; 32], value: &[u8]) -> u64 {
+    let hash = blake3::keyed_hash(key, &bare(value));
+    u64::from_be_bytes(hash.as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes"))
 }
 
 /// Without scheme word, `token=` and quotes.
-fn bare(value: &[u8]) -> &[u8] {
+pub fn bare(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
-    let rest = memchr::memchr(b' ', value).map_or(value, |at| value[at..].trim_ascii());
+    let (scheme, rest) = memchr::memchr(b' ', value).map_or((&[][..], value), |at| value.split_at(at));
+    let rest = rest.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"basic")
+        && let Ok(pair) = STANDARD.decode(rest)
+    {
+        return key_of_pair(pair).into();
+    }
     let rest = rest.strip_prefix(b"token=").unwrap_or(rest);
-    rest.strip_prefix(b"\"").and_then(|r| r.strip_suffix(b"\"")).unwrap_or(rest)
+    rest.strip_prefix(b"\"").and_then(|r| r.strip_suffix(b"\"")).unwrap_or(rest).into()
+}
+
+/// The key of `user:password`: the password, or the user where that is nothing, or one letter to fill the place, as vendors
+/// have it whose key is the user.
+fn key_of_pair(mut pair: Vec<u8>) -> Vec<u8> {
+    match memchr::memchr(b':', &pair) {
+        Some(colon) if pair.len() - colon > 2 => pair.split_off(colon + 1),
+        Some(colon) => {
+            pair.truncate(colon);
+            pair
+        }
+        None => pair,
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +127,10 @@ examples:
     fn a_key_has_one_fingerprint_wherever_the_profile_puts_it() {
         let key = [credentials().fingerprint(b"k-1/2")];
         for value in ["Token token=k-1/2", "Token token=\"k-1/2\"", "Bearer k-1/2", "k-1/2"] {
+            assert_eq!(sent(Some(("authorization", value)), None), key, "{value}");
+        }
+        // `ann:k-1/2`, `k-1/2:` and `k-1/2:X`.
+        for value in ["Basic YW5uOmstMS8y", "basic ay0xLzI6", "Basic ay0xLzI6WA=="] {
             assert_eq!(sent(Some(("authorization", value)), None), key, "{value}");
         }
         assert_eq!(sent(Some(("x-api-key", "k-1/2")), None), key);

@@ -1,4 +1,4 @@
-//! A write whose caller leaves.
+//! What must go on when its caller leaves.
 
 use super::body::ReplyBody;
 use super::flight::Watch;
@@ -16,9 +16,9 @@ pub struct Detached<F: Future<Output = Response<ReplyBody>> + 'static> {
 }
 
 impl<F: Future<Output = Response<ReplyBody>> + 'static> Detached<F> {
-    /// Watches over `forwarding`, whose flight tells `watch`.
-    pub fn new(worker: Rc<Worker>, watch: Rc<Watch>, forwarding: F) -> Self {
-        Self { worker, watch, inner: Some(Box::pin(forwarding)) }
+    /// Carries `inner` on `worker`; through `watch` it tells when the caller leaves.
+    pub fn new(worker: Rc<Worker>, watch: Rc<Watch>, inner: F) -> Self {
+        Self { worker, watch, inner: Some(Box::pin(inner)) }
     }
 }
 

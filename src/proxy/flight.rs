@@ -84,6 +84,11 @@ impl Flight {
         self.exchange.as_ref().map_or("", |e| e.correlation_id.as_str())
     }
 
+    /// The integration that the call is attributed to.
+    pub fn integration(&self) -> &str {
+        self.exchange.as_ref().map_or("", |e| &e.place.integration)
+    }
+
     /// Attaches the request body's count and copy.
     pub fn upload(&mut self, tee: Rc<Tee>) {
         self.upload = Some(tee);

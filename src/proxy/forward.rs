@@ -9,7 +9,7 @@ use super::headers::{self, Caller};
 use super::pool::{Failure, Lease, Pool};
 use super::tee::Tee;
 use super::worker::Worker;
-use super::{context, links, reply, retry, router, server_timing, target};
+use super::{acceptor, context, gate, head_wait, links, reply, retry, router, server_timing, target};
 use crate::exchange::{AgentError, Arrival, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
 use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
@@ -31,13 +31,15 @@ pub async fn handle(
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
     let refused = caller.conn.as_ref().and_then(|conn| conn.call());
-    let listener = super::acceptor::number(listener);
-    let arrival = Arrival { listener, tls: caller.tls, version: parts.version };
+    let arrival = Arrival { listener: acceptor::number(listener), tls: caller.tls, version: parts.version };
     let mut opened = match open(&worker, arrival, started, &mut parts, body.is_end_stream(), refused) {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
+    if let Err(error) = opened.pass_gate(&worker, listener, &caller, &mut parts) {
+        return refuse(opened.flight, error);
+    }
     if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
         return refuse(opened.flight, AgentError::BodyTooLarge);
     }
@@ -57,6 +59,23 @@ struct Opened {
     target: PathAndQuery,
     tee: Option<Rc<Tee>>,
     way: links::Way,
+    credential: Option<gate::Slot>,
+}
+
+impl Opened {
+    /// Finds out whether the caller may go on, and with which credential.
+    fn pass_gate(
+        &mut self,
+        worker: &Worker,
+        listener: usize,
+        caller: &Caller,
+        parts: &mut request::Parts,
+    ) -> Result<(), AgentError> {
+        let call = (self.upstream, self.flight.integration(), self.target.path());
+        self.credential = gate::pass(worker, listener, caller, parts, call)?;
+        worker.shared.router.take_token(&mut parts.headers);
+        Ok(())
+    }
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
@@ -123,7 +142,8 @@ fn open(
             if let Some(tee) = &tee {
                 flight.upload(Rc::clone(tee));
             }
-            Ok(Opened { flight, pool: Rc::clone(&worker.pools[upstream]), upstream, target, tee, way })
+            let pool = Rc::clone(&worker.pools[upstream]);
+            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
@@ -165,7 +185,7 @@ async fn forward(
     body: Incoming,
     started: Instant,
 ) -> Response<ReplyBody> {
-    let Opened { mut flight, pool, upstream, target, tee, mut way } = opened;
+    let Opened { mut flight, pool, upstream, target, tee, mut way, credential } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     way.called(caller.tls, parts.headers.get(HOST));
     let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
@@ -179,6 +199,10 @@ async fn forward(
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     parts.uri = Uri::from(target);
+    let credential = credential.and_then(|slot| Some(worker.shared.gates[upstream].as_ref()?.injection(slot)));
+    if credential.is_some_and(|credential| credential.put_on(&mut parts).is_none()) {
+        return refuse(flight, AgentError::BadRequest);
+    }
     let body = match &tee {
         Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
         None => RequestBody::Empty,
@@ -189,6 +213,9 @@ async fn forward(
     let sent = send(&pool, request, tee.as_deref(), runtime.timeouts(), &mut attempt, &mut flight, started);
     match sent.await {
         Ok(Answered { mut parts, body, lease, head_at }) => {
+            if credential.is_some_and(|credential| credential.conceal(&mut parts.headers)) {
+                worker.shared.metrics.upstream(&runtime.config.name).credential_echoed();
+            }
             attempt.status = Some(parts.status.as_u16());
             let shape = Shape {
                 copies: Rc::clone(&worker.copies),
@@ -288,7 +315,7 @@ async fn send(
         attempt.http_version = lease.http_version();
         flight.on_wire(Some(attempt.clone()));
         let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
-        let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
+        let result = head_wait::until_head(lease.send(request), tee, timeouts, sent_at).await;
         let head_at = Instant::now();
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
         attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
@@ -320,40 +347,6 @@ struct Answered {
     body: AnswerBody,
     lease: Lease,
     head_at: Instant,
-}
-
-/// How often a long upload is looked at, at least: by so much the head's time-out after it may come late.
-const UPLOAD_LOOK: Duration = Duration::from_secs(1);
-
-/// Waits for the head. The head's time-out starts when the request was sent whole; until then only a standstill of the
-/// upload ends the wait, so that long uploads are not cut.
-async fn until_head<F: Future>(
-    sending: F,
-    tee: Option<&Tee>,
-    timeouts: crate::upstream::Timeouts,
-    sent_at: Instant,
-) -> Result<F::Output, AgentError> {
-    let mut sending = std::pin::pin!(sending);
-    let mut sleep = std::pin::pin!(tokio::time::sleep_until((sent_at + timeouts.head).into()));
-    loop {
-        tokio::select! {
-            biased;
-            output = &mut sending => return Ok(output),
-            () = &mut sleep => {}
-        }
-        let now = Instant::now();
-        let sent = tee.map_or(Some(sent_at), Tee::ended);
-        let (deadline, look) = match (sent, tee) {
-            (None, Some(tee)) => (tee.moved() + timeouts.idle, now + timeouts.head.min(UPLOAD_LOOK)),
-            (sent, _) => (sent.unwrap_or(sent_at) + timeouts.head, now + timeouts.head),
-        };
-        if deadline <= now {
-            // Whoever is waited for is to blame: the caller for bytes, or the upstream that takes none.
-            let starved = sent.is_none() && tee.is_some_and(Tee::starved);
-            return Err(if starved { AgentError::UploadTimeout } else { AgentError::HeadTimeout });
-        }
-        sleep.as_mut().reset(deadline.min(look).into());
-    }
 }
 
 /// What the streaming of an answer needs to know.

@@ -2,9 +2,11 @@
 
 use super::conn::Conn;
 use crate::exchange::Headers;
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http_body::Frame;
 use hyper::ext::ReasonPhrase;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -131,6 +133,21 @@ fn strip_listed(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes out of a request's trailers what has no place there, such as a credential that a lenient upstream might prefer to the
+/// one in the head (RFC 9110 section 6.5.1).
+pub fn strip_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    let mut trailers = match frame.into_trailers() {
+        Ok(trailers) => trailers,
+        Err(other) => return other,
+    };
+    let misplaced = |name: &&HeaderName| PROTECTED.contains(&name.as_str()) || name.as_str().starts_with("x-vigie-");
+    let names: Vec<HeaderName> = trailers.keys().filter(misplaced).cloned().collect();
+    for name in names {
+        trailers.remove(name);
+    }
+    Frame::trailers(trailers)
+}
+
 /// What the proxy knows of the caller's connection.
 #[derive(Clone)]
 pub struct Caller {
@@ -138,6 +155,8 @@ pub struct Caller {
     address: HeaderValue,
     /// True when the caller speaks TLS to us.
     pub tls: bool,
+    /// The authorities by which its certificate was verified, if it showed one.
+    pub certified: Option<[u8; 32]>,
     /// The connection, when it is one of HTTP/1.1.
     pub conn: Option<Rc<Conn>>,
 }
@@ -146,7 +165,7 @@ impl Caller {
     /// A caller at `ip`.
     pub fn new(ip: IpAddr, tls: bool) -> Self {
         let address = HeaderValue::try_from(ip.to_string()).expect("an address is digits, letters, dots and colons");
-        Self { address, tls, conn: None }
+        Self { address, tls, certified: None, conn: None }
     }
 
     /// On this HTTP/1.1 connection.

@@ -5,8 +5,11 @@ use super::framing::Reason;
 use super::headers::{CORRELATION_ID, VIGIE_ERROR};
 use crate::exchange::AgentError;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+
+/// What a 401 must say (RFC 9110 section 11.6.1): a scheme of our own, so that no client asks its user for a password.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Vigie realm=\"vigie\", header=\"x-vigie-token\"");
 
 /// What went wrong in a sentence, and what the caller can do about it.
 fn explain(error: AgentError) -> (&'static str, &'static str) {
@@ -16,7 +19,7 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
         }
         AgentError::UnsupportedTarget => (
             "This kind of request target is not served",
-            "Vigie is a reverse proxy: send origin-form requests (GET /api/… HTTP/1.1), not CONNECT or OPTIONS *.",
+            "Vigie is a reverse proxy: send origin-form requests (GET /api/… HTTP/1.1), not CONNECT or OPTIONS *; nor TRACE where Vigie holds the key.",
         ),
         AgentError::BadHost => (
             "The Host header is missing, repeated, malformed or contradicts the target",
@@ -29,6 +32,14 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
         AgentError::NoUpstream => (
             "No upstream is configured for this path",
             "Call a path that begins with an upstream's path_prefix, or give one upstream no prefix.",
+        ),
+        AgentError::CallerUnauthenticated => (
+            "This upstream's callers must show who they are",
+            "Send the integration's token in x-vigie-token, or where the key would stand. A web page's call counts as nobody's.",
+        ),
+        AgentError::CallerForbidden => (
+            "This integration may not call this upstream",
+            "upstreams.<name>.access.integrations names those that may.",
         ),
         AgentError::Dns => {
             ("The upstream's host name does not resolve", "Check upstreams.<name>.url and the resolver.")
@@ -220,6 +231,9 @@ pub fn problem(error: AgentError, correlation_id: Option<&str>, reason: Option<R
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if error == AgentError::CallerUnauthenticated {
+        headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
     if error.ends_connection() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

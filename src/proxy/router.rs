@@ -13,6 +13,17 @@ use std::collections::HashMap;
 /// The header a caller's token is sent in; never forwarded.
 pub const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-vigie-token");
 
+/// What a caller shows to prove who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// A token that is nobody's, or more than one.
+    Invalid,
+    /// A token of this integration.
+    TokenOf(usize),
+}
+
 /// Index of the integration that stands for callers nobody named.
 pub const UNKNOWN: usize = 0;
 
@@ -53,6 +64,8 @@ pub struct Router {
     integration_prefixes: Vec<(String, usize)>,
     headers: Vec<(HeaderName, Vec<u8>, usize)>,
     credentials: Credentials,
+    /// Some upstream gets a credential from the agent: then a token may stand where callers put that credential.
+    injects: bool,
 }
 
 impl Router {
@@ -99,6 +112,8 @@ impl Router {
             integration_prefixes,
             headers,
             credentials,
+            injects: upstreams.iter().any(|u| u.credential.is_some())
+                || integrations.iter().any(|i| !i.upstream_credentials.is_empty()),
             integrations,
         }
     }
@@ -129,6 +144,42 @@ impl Router {
         first
     }
 
+    /// The integration that callers of `listener` are said to be.
+    pub fn pinned(&self, listener: usize) -> Option<usize> {
+        self.listeners.get(listener)?.1
+    }
+
+    /// What the caller shows. Tokens are looked up by their hash, so how long that takes tells nothing of them.
+    ///
+    /// Where the agent holds keys, a token may also be sent in a key's place: a caller that knows of one setting only,
+    /// its key, needs no other.
+    pub fn shown(&self, headers: &HeaderMap) -> Shown {
+        let mut tokens = headers.get_all(TOKEN_HEADER).iter();
+        match (tokens.next(), tokens.next()) {
+            (Some(token), None) => self.token(token.as_bytes()).map_or(Shown::Invalid, Shown::TokenOf),
+            (Some(_), Some(_)) => Shown::Invalid,
+            (None, _) => self.in_place_of_key(headers).map_or(Shown::Nothing, |(_, of)| Shown::TokenOf(of)),
+        }
+    }
+
+    /// Takes out a token in a key's place: it is for the agent alone.
+    pub fn take_token(&self, headers: &mut HeaderMap) {
+        while let Some(name) = self.in_place_of_key(headers).map(|(name, _)| name.clone()) {
+            headers.remove(name);
+        }
+    }
+
+    fn token(&self, token: &[u8]) -> Option<usize> {
+        self.tokens.get(blake3::hash(token).as_bytes()).copied()
+    }
+
+    fn in_place_of_key<'a>(&'a self, headers: &'a HeaderMap) -> Option<(&'a HeaderName, usize)> {
+        if !self.injects || self.tokens.is_empty() {
+            return None;
+        }
+        self.credentials.keys(headers).find_map(|(name, key)| Some((name, self.token(&key)?)))
+    }
+
     /// Finds integration and upstream of a request that came in by `listener`.
     pub fn route<'a>(
         &self,
@@ -141,9 +192,9 @@ impl Router {
         let fingerprint = self.fingerprint(headers, query);
         let by_prefix = match_prefix(&self.integration_prefixes, path);
         let by_header = || self.headers.iter().find(|(n, v, _)| headers.get(n).is_some_and(|h| h.as_bytes() == v));
-        let by_token = || {
-            let token = headers.get(TOKEN_HEADER)?;
-            self.tokens.get(blake3::hash(token.as_bytes()).as_bytes()).copied()
+        let by_token = || match self.shown(headers) {
+            Shown::TokenOf(integration) => Some(integration),
+            Shown::Nothing | Shown::Invalid => None,
         };
         let by_header = by_header();
         let integration = by_listener

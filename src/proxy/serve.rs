@@ -67,13 +67,19 @@ pub async fn connection(current: Rc<Current>, stream: TcpStream, listener: usize
     match (entrance.tls, entrance.prior_knowledge) {
         (None, false) => http1(seat, watch, stream).await,
         (None, true) => Box::pin(either(seat, watch, stream)).await,
-        (Some(config), _) => Box::pin(secured(seat, watch, config, stream)).await,
+        (Some(config), _) => Box::pin(secured(seat, watch, (config, entrance.authority), stream)).await,
     }
 }
 
-async fn secured(seat: Seat, watch: Watch, config: Arc<rustls::ServerConfig>, stream: TcpStream) {
+async fn secured(
+    mut seat: Seat,
+    watch: Watch,
+    (config, authority): (Arc<rustls::ServerConfig>, Option<[u8; 32]>),
+    stream: TcpStream,
+) {
     let metrics = Arc::clone(&seat.worker().shared.metrics);
     let Some(stream) = Box::pin(tls::accept(config, stream, &metrics)).await else { return };
+    seat.caller.certified = authority.filter(|_| tls::is_certified(&stream));
     if tls::speaks_h2(&stream) {
         Box::pin(http2::serve(seat, watch, stream)).await;
     } else {

@@ -36,3 +36,8 @@ pub async fn accept(config: Arc<ServerConfig>, stream: TcpStream, metrics: &Metr
 pub fn speaks_h2(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
+
+/// True when the caller showed a certificate. It was verified, or the handshake had failed.
+pub fn is_certified(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty())
+}

@@ -2,7 +2,9 @@
 
 use super::copies::Copies;
 use super::drain::Drain;
+use super::gate::Gate;
 use super::h1;
+use super::injection::Injection;
 use super::limits::Limits;
 use super::places::Places;
 use super::pool::Pool;
@@ -13,7 +15,7 @@ use crate::clock::Clock;
 use crate::exchange::{Exchange, Place};
 use crate::net::KeepAlive;
 use crate::recorder;
-use crate::telemetry::metrics::{Metrics, PathShard, WorkerMetrics};
+use crate::telemetry::metrics::{CredentialInUse, Metrics, PathShard, WorkerMetrics};
 use crate::vendors::RouteMatch;
 use http::Method;
 use std::cell::{Cell, RefCell};
@@ -35,6 +37,8 @@ pub struct Shared {
     pub router: Router,
     /// Upstreams, in the configuration's order.
     pub upstreams: Vec<upstreams::Upstream>,
+    /// What stands before each upstream, where anything does.
+    pub gates: Vec<Option<Gate>>,
     /// Labels.
     pub places: Places,
     /// Where links in answers lead.
@@ -61,6 +65,24 @@ pub struct Shared {
     pub limits: Limits,
 }
 
+impl Shared {
+    /// Every credential that is put on calls.
+    pub fn credentials(&self) -> Vec<CredentialInUse> {
+        let gates =
+            self.upstreams.iter().zip(&self.gates).filter_map(|(upstream, gate)| Some((upstream, gate.as_ref()?)));
+        let of = |(upstream, gate): (&upstreams::Upstream, &Gate)| {
+            let name = Arc::clone(&upstream.config.name);
+            let in_use = |(integration, injection): (Option<&Arc<str>>, &Injection)| CredentialInUse {
+                upstream: Arc::clone(&name),
+                integration: integration.cloned(),
+                fingerprint: injection.fingerprint(),
+            };
+            gate.injections().map(in_use).collect::<Vec<_>>()
+        };
+        gates.flat_map(of).collect()
+    }
+}
+
 /// How callers are spoken to on one listener.
 #[derive(Clone)]
 pub struct Entrance {
@@ -68,6 +90,10 @@ pub struct Entrance {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// HTTP/2 is understood in plain text.
     pub prior_knowledge: bool,
+    /// Only programs of this machine, or of this pod, can connect.
+    pub loopback: bool,
+    /// Hash of the authorities that callers' certificates must come from.
+    pub authority: Option<[u8; 32]>,
 }
 
 /// The worker for what begins now.

@@ -1,6 +1,7 @@
 //! What another configuration may change of the recorder while it runs.
 
 use super::{Capture, Knowledge};
+use crate::exchange::redact::Known;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub struct Settings {
     pub capture: Capture,
     /// Calls slower than this are traced where no parent decided, microseconds.
     pub keep_slower_than_us: u64,
+    /// Credentials that no record may hold.
+    pub known: Known,
 }
 
 /// The settings in force. Cheap to clone: all clones see a change.

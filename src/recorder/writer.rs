@@ -111,7 +111,12 @@ impl Recorder {
         let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
         let quota = self.outputs.quotas.observe(exchange, readings, now_s);
         let remaining = quota.map(|told| told.remaining);
-        (digest(exchange, known, &self.masker, settings.capture, remaining), quota)
+        let mut digest = digest(exchange, known, &self.masker, settings.capture, remaining);
+        settings.known.hide(&mut digest.record);
+        if settings.known.is_in(&exchange.response.body.bytes) {
+            self.outputs.metrics.upstream(&exchange.place.upstream).credential_echoed();
+        }
+        (digest, quota)
     }
 
     fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {

@@ -89,6 +89,10 @@ catalogue! {
         "Names whose old addresses are used because nobody can tell the present ones.");
     DNS_RESOLUTIONS = counter("vigie_dns_resolutions_total", ["result"],
         "Names resolved: found, none (the name does not exist or has no address), failed (nobody could tell: old addresses stay in use).");
+    CREDENTIAL_ECHOES = counter("vigie_credential_echoes_total", ["upstream"],
+        "Answers in which the upstream gave back a credential that Vigie knows: in a header, where it was hidden from the caller, or in the copied part of the body, which was passed on as it came.");
+    CREDENTIAL_INFO = gauge("vigie_credential_info", ["upstream", "integration", "fingerprint"],
+        "Always 1; which credential Vigie puts on calls, by the fingerprint that /api/v1/callers would show for it; integration is empty for everybody's.");
     HISTORY_BYTES = gauge("vigie_history_bytes", [],
         "Bytes the searchable history holds on disk.");
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],

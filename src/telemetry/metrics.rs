@@ -6,6 +6,7 @@
 
 mod agent;
 mod collector;
+mod credentials;
 mod dns;
 mod family;
 mod histogram;
@@ -21,6 +22,7 @@ pub use agent::{
     AgentMetrics, AuditResult, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
     SpanResult,
 };
+pub use credentials::CredentialInUse;
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
@@ -75,6 +77,7 @@ struct State {
     recorder: RecorderMetrics,
     agent: AgentMetrics,
     dns: Arc<net::Counters>,
+    credentials: credentials::Credentials,
 }
 
 /// The agent's metrics. One per process, passed as an argument.
@@ -190,6 +193,11 @@ impl Metrics {
         self.upstream(upstream).set_quota(window, values);
     }
 
+    /// Tells which credentials are put on calls from now on.
+    pub fn set_credentials(&self, credentials: Vec<CredentialInUse>) {
+        self.state.credentials.set(credentials);
+    }
+
     /// The agent's monotonic time.
     pub fn now(&self) -> Duration {
         self.state.clock.elapsed()
@@ -231,6 +239,7 @@ impl State {
             recorder: RecorderMetrics::default(),
             agent: AgentMetrics::new(version, commit, clock.wall_us()),
             dns: Arc::default(),
+            credentials: credentials::Credentials::default(),
         }
     }
 }

@@ -19,6 +19,14 @@ pub struct ServerFiles {
     pub client_optional: bool,
 }
 
+impl ServerFiles {
+    /// A hash of the authorities that callers' certificates must come from: whoever showed one of others has shown nothing.
+    pub fn authority(&self) -> Option<[u8; 32]> {
+        let content = pem::read(Role::ClientCa, self.client_ca.as_ref()?).ok()?;
+        Some(*blake3::hash(&content).as_bytes())
+    }
+}
+
 /// A listener's settings for TLS 1.2 and 1.3, offering `alpn`, most wanted first.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! From a profile's file to a [`Profile`]: every cross-check, all errors at once.
 
+mod auth;
 mod facts;
 mod routes;
 
@@ -121,16 +122,7 @@ impl Compiler<'_> {
                 self.error("paths", format!("`{prefix}`"), "a prefix starts with `/` and does not end with it");
             }
         }
-        for (i, auth) in file.auth.iter().enumerate() {
-            let is_header = http::HeaderName::from_lowercase(auth.header.as_bytes()).is_ok();
-            if is_header != auth.query.is_empty() {
-                self.error(
-                    format!("auth[{i}]"),
-                    "no place, or two",
-                    "name a header in lower case, or a query parameter",
-                );
-            }
-        }
+        self.check_auth(&file.auth);
         for (i, quota) in file.quota.iter().enumerate() {
             if quota.windows.is_empty() || quota.windows.iter().any(|w| w.length_s == 0) {
                 self.error(

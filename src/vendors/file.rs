@@ -91,10 +91,14 @@ pub(super) struct Paths {
     pub note: Option<String>,
 }
 
-/// Where a credential is sent: in a header or, for APIs that know no better, in the query.
-#[derive(Clone, Debug, Deserialize)]
+/// One form of a vendor's credential: where it is sent, in a header or, for APIs that know no better, in the query, and how
+/// it is written there. `{key}` stands for the key, token or password, `{user}` for what some vendors want beside it.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
+    /// Its word in configurations; the place's name unless stated.
+    #[serde(default)]
+    pub form: String,
     /// Header's name, lower case; empty if it is in the query.
     #[serde(default)]
     pub header: String,
@@ -104,7 +108,14 @@ pub struct Auth {
     /// What stands before the key in the value, e.g. `Token token=`.
     #[serde(default)]
     pub before: String,
+    /// The value is `Basic` and this in base64 (RFC 7617), e.g. `{user}:{key}` or `{key}:X`; instead of `before`.
+    #[serde(default)]
+    pub basic: String,
+    /// Headers that go with it and what they hold, e.g. `x-pw-useremail: "{user}"`.
+    #[serde(default)]
+    pub beside: BTreeMap<String, String>,
     /// Keys of `sources`.
+    #[serde(default)]
     pub from: Vec<String>,
     /// For people.
     pub note: Option<String>,

@@ -1,5 +1,7 @@
 //! Reading the configuration: a corpus of bad files with their exact messages, and what good ones become.
 
+mod credentials;
+
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -8,6 +8,7 @@ mod cli;
 #[cfg(feature = "peers")]
 mod clients;
 mod config;
+mod credentials;
 mod dashboards;
 mod degradation;
 mod demo;

@@ -6,6 +6,7 @@
 )]
 
 pub mod agent;
+pub mod agent_config;
 pub mod client;
 pub mod eventually;
 pub mod metrics;
@@ -19,7 +20,6 @@ pub mod tls;
 pub mod tree;
 pub mod wire;
 
-mod agent_config;
 mod origin_tests;
 
 pub use agent::{Launch, TestAgent};

@@ -1,7 +1,7 @@
 //! Whether every caller can be told from every other.
 
 use super::Checker;
-use crate::config::raw::Integration;
+use crate::config::raw::{Credential, Integration, Upstream};
 use crate::config::scalar;
 use crate::config::tree::Path;
 use crate::vendors::Profile;
@@ -75,13 +75,14 @@ fn header_name(checker: &mut Checker<'_>, integration: &str, raw: &Integration) 
 
 /// The upstream whose credentials are sent in this header.
 fn credential_of(checker: &Checker<'_>, name: &str) -> Option<String> {
-    let sent_there = |vendor: &str| {
-        let profile = Profile::builtin(vendor)?;
-        profile.auth().iter().any(|auth| auth.header.eq_ignore_ascii_case(name)).then_some(())
+    let of_vendor = |vendor: &str| {
+        let profile = Profile::builtin(vendor);
+        profile.is_some_and(|p| p.auth().iter().any(|auth| auth.header.eq_ignore_ascii_case(name)))
     };
+    let configured = |c: &Credential| c.header.as_ref().is_some_and(|h| h.0.as_str() == name);
+    let sent_there = |u: &Upstream| of_vendor(&u.vendor) || u.credential.as_ref().is_some_and(configured);
     let mut upstreams = checker.root.keys("upstreams").into_iter();
-    let upstream =
-        upstreams.find(|u| checker.file.upstreams.get(*u).is_some_and(|u| sent_there(&u.vendor).is_some()))?;
+    let upstream = upstreams.find(|u| checker.file.upstreams.get(*u).is_some_and(sent_there))?;
     Some(format!("the credential for upstreams.{upstream}"))
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::net::{self, Network};
 use crate::proxy::{Integration, Listener};
 use crate::vendors::Profile;
 use http::HeaderMap;
@@ -28,7 +29,11 @@ fn world(upstreams: Vec<upstream::Config>) -> World {
     };
     let router = Router::new(&config, &upstreams, [7; 32]);
     let places = Places::new(&config, &upstreams, &[0, 1, 2]);
-    let upstreams = upstreams.into_iter().map(|u| upstreams::Upstream::new(u).expect("an upstream")).collect();
+    // Nothing drives this runtime, so no name is looked up.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let network = Network::new(&net::Config::default(), Arc::default(), runtime.handle().clone());
+    let upstreams =
+        upstreams.into_iter().map(|u| upstreams::Upstream::new(u, &network).expect("an upstream")).collect();
     World { config, router, places, upstreams }
 }
 

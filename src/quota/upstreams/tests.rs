@@ -4,30 +4,14 @@ use crate::exchange::redact::Masked;
 use crate::exchange::{AgentError, Arrival, Attempt, Direction, Kind, Message, Place, Target, Trace};
 use crate::telemetry::Caps;
 use crate::telemetry::metrics::Options;
-use crate::upstream::{DeclaredQuota, HttpVersion, Timeouts};
-use crate::vendors::Profile;
+use crate::upstream::DeclaredQuota;
 use http::Method;
 use std::time::Duration;
 
 const T: i64 = 1_760_000_000;
 
 fn upstream(name: &str, quota: Option<DeclaredQuota>) -> upstream::Config {
-    upstream::Config {
-        name: name.into(),
-        profile: Profile::builtin("generic").expect("built in"),
-        tls: false,
-        host: "crm.example".into(),
-        port: 80,
-        base_path: String::new(),
-        path_prefix: None,
-        trust: crate::tls::Trust::default(),
-        egress: None,
-        http: HttpVersion::Auto,
-        timeouts: Timeouts::default(),
-        max_idle_per_worker: 1,
-        quota,
-        rewrite_links: false,
-    }
+    upstream::Config { quota, ..upstream::Config::plain(name, "crm.example", 80, None) }
 }
 
 fn exchange(upstream: &str, attempts: usize) -> Exchange {

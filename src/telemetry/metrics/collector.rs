@@ -49,6 +49,7 @@ impl Collector for Families {
         families.extend(worker::families(&state.workers, now));
         families.extend(agent::families(&state.agent, &state.recorder));
         families.extend(dns::families(&state.dns));
+        families.push(state.credentials.family());
         // Last: what the families above had to fold is known by now.
         families.extend(capped(state));
         families

@@ -81,6 +81,8 @@ fn filled() -> Arc<Metrics> {
     };
     metrics.set_quota("crm", "1h", all);
     metrics.bypass_link(&place, &Bypass { field: "location".into(), why: Why::OtherHost });
+    let held = CredentialInUse { upstream: "crm".into(), integration: None, fingerprint: 0x1f };
+    metrics.set_credentials(vec![held]);
     metrics
 }
 

@@ -37,6 +37,7 @@ pub struct UpstreamMetrics {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     errors: [AtomicU64; AgentError::ALL.len()],
     abandoned: AtomicU64,
+    echoes: AtomicU64,
     unrecorded_calls: AtomicU64,
     quota: Mutex<BTreeMap<String, QuotaValues>>,
 }
@@ -49,6 +50,7 @@ impl UpstreamMetrics {
             outcomes: [const { AtomicU64::new(0) }; Outcome::ALL.len()],
             errors: [const { AtomicU64::new(0) }; AgentError::ALL.len()],
             abandoned: AtomicU64::new(0),
+            echoes: AtomicU64::new(0),
             unrecorded_calls: AtomicU64::new(0),
             quota: Mutex::default(),
         }
@@ -65,6 +67,11 @@ impl UpstreamMetrics {
         if let Some(counter) = index.and_then(|i| self.errors.get(i)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts an answer that gave a credential back.
+    pub fn credential_echoed(&self) {
+        self.echoes.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn abandoned(&self) {
@@ -121,7 +128,9 @@ pub(super) fn families(
     }
     let mut abandoned = Family::new(&catalogue::ABANDONED);
     configured.iter().for_each(|u| abandoned.add(&[&u.name], u.abandoned.load(Ordering::Relaxed) as f64));
-    families.extend([outcomes.finish(), errors.finish(), abandoned.finish()]);
+    let mut echoes = Family::new(&catalogue::CREDENTIAL_ECHOES);
+    configured.iter().for_each(|u| echoes.add(&[&u.name], u.echoes.load(Ordering::Relaxed) as f64));
+    families.extend([outcomes.finish(), errors.finish(), abandoned.finish(), echoes.finish()]);
     families
 }
 

@@ -135,6 +135,8 @@ fn the_configuration_is_vigies_own(rendered: &Rendered, name: &str) {
     std::fs::write(secrets.join("tokens"), format!("grafana viewer blake3:{hash}\n")).expect("written");
     std::fs::write(secrets.join("masking-key"), "k".repeat(32)).expect("written");
     std::fs::write(secrets.join("erp-key"), "Token token=0123456789abcdef").expect("written");
+    std::fs::write(secrets.join("emea-key"), "fedcba9876543210").expect("written");
+    std::fs::write(secrets.join("erp-token"), "a-token-of-sixteen-characters").expect("written");
     let file = dir.path().join("vigie.yaml");
     std::fs::write(&file, text.replace("/etc/vigie/secrets", secrets.to_str().expect("UTF-8"))).expect("written");
     let output =
