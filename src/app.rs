@@ -1,5 +1,6 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
+mod certificates;
 mod known;
 mod lock;
 mod rebuild;
@@ -73,6 +74,8 @@ pub struct App {
     log: LogSinks,
     history: Option<History>,
     spans: Option<Spans>,
+    /// What the read side shows, if it speaks TLS.
+    shown: Option<admin::Shown>,
     stop_admin: CancellationToken,
 }
 
@@ -81,7 +84,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
-        let admin_listener = listen(config.admin.address).await?;
+        let (admin_listener, shown) = open_admin(&config.admin).await?;
         let data_dir = DataDir::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
@@ -94,8 +97,7 @@ impl App {
             LogSinks::start(&config.telemetry.log, clock.clone()).context("the exchange log cannot be started")?;
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
-        let runtime = tokio::runtime::Handle::current();
-        let network = Network::new(&config.network, Arc::clone(metrics.dns()), runtime);
+        let network = Network::new(&config.network, Arc::clone(metrics.dns()), tokio::runtime::Handle::current());
         let spans = Spans::start(&config.telemetry.traces, peers(Vec::new(), &config), Arc::clone(&metrics), &network)?;
 
         let settings = InForce::new(recorder_settings(&config, &Known::default())?);
@@ -109,9 +111,8 @@ impl App {
         };
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
-        let surroundings = surroundings(&config, &metrics, &queue, &clock, &masker, network);
-        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
-        spans.iter().for_each(|spans| spans.know(peers(proxy.listeners(), &config)));
+        let surroundings = surroundings(&metrics, &queue, &clock, &masker, network);
+        let proxy = start_proxy(&config, surroundings, spans.as_ref()).await?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let access = admin::Access::start(&config.admin, &config.data_dir, masker, &clock, &metrics)?;
@@ -129,10 +130,10 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        let (upstreams, _) = names(&config);
-        rebuild_from_history(&config.history, &state, upstreams);
+        rebuild_from_history(&config.history, &state, names(&config).0);
         let stop_admin = CancellationToken::new();
-        tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
+        certificates::start(&config, &state.metrics, &state.clock, &stop_admin);
+        tokio::spawn(admin::serve(admin_listener, shown.clone(), Arc::clone(&state), stop_admin.clone()));
         tell_addresses(data_dir.path(), &addresses);
         Ok(Self {
             addresses,
@@ -146,6 +147,7 @@ impl App {
             log,
             history,
             spans,
+            shown,
             stop_admin,
         })
     }
@@ -184,6 +186,12 @@ impl App {
     }
 }
 
+async fn open_admin(config: &admin::Config) -> anyhow::Result<(TcpListener, Option<admin::Shown>)> {
+    let listener = listen(config.address).await?;
+    let shown = config.shown().context("the admin listener's TLS cannot be set up")?;
+    Ok((listener, shown.map(admin::Shown::new)))
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| {
         let source = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
@@ -196,6 +204,19 @@ fn unserved(error: StartError) -> anyhow::Error {
         StartError::Io(source) => ListenError { key: "proxy.listeners", source }.into(),
         other => other.into(),
     }
+}
+
+/// Serves callers; from here on spans know the listeners.
+async fn start_proxy(
+    config: &Config,
+    surroundings: proxy::Surroundings,
+    spans: Option<&Spans>,
+) -> anyhow::Result<proxy::Running> {
+    let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
+    if let Some(spans) = spans {
+        spans.know(peers(proxy.listeners(), config));
+    }
+    Ok(proxy)
 }
 
 fn adapt_to_file_limits() {
@@ -233,7 +254,6 @@ fn masker(config: &Config) -> anyhow::Result<Masker> {
 }
 
 fn surroundings(
-    config: &Config,
     metrics: &Arc<Metrics>,
     recorder: &recorder::Handle,
     clock: &Clock,
@@ -246,7 +266,6 @@ fn surroundings(
         clock: clock.clone(),
         network,
         fingerprint_key: masker.derive_key("caller fingerprints"),
-        max_routes: config.telemetry.caps.routes,
     }
 }
 

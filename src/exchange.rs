@@ -135,10 +135,22 @@ impl Outcome {
     }
 }
 
-/// Where an exchange belongs: the labels its metrics carry. Made once per (integration, upstream, route) and shared.
+/// How a route appears in metrics, whose labels must stay few. Log, history and spans tell every route by its template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Labelled {
+    /// By its template, always: it is one of the upstream's profile, a closed set.
+    Known,
+    /// By its template, which was made from a path, while there is room.
+    Generic,
+    /// As `other`: there was no room.
+    Other,
+}
+
+/// Where an exchange belongs. Made once per (integration, upstream, route) and shared, but for routes that metrics have no
+/// room for: each exchange has its own, or what anybody calls would be kept for ever.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Process-wide number, so that later stages can keep their handles in a table.
+    /// Process-wide number of its labels, so that later stages can keep their handles in a table.
     pub id: u32,
     /// The integration's configured name, or `unknown`.
     pub integration: Arc<str>,
@@ -148,6 +160,22 @@ pub struct Place {
     pub upstream: Arc<str>,
     /// The templated route: never a raw id.
     pub route: Arc<str>,
+    /// What metrics make of it.
+    pub labelled: Labelled,
+}
+
+impl Place {
+    /// This place, which stands for many routes, with the route that is meant.
+    pub fn of_route(&self, route: &str) -> Self {
+        Self {
+            id: self.id,
+            integration: Arc::clone(&self.integration),
+            system: Arc::clone(&self.system),
+            upstream: Arc::clone(&self.upstream),
+            route: Arc::from(route),
+            labelled: self.labelled,
+        }
+    }
 }
 
 /// A bounded copy of a body, for classification.
@@ -236,7 +264,8 @@ pub struct Exchange {
     pub target: Target,
     /// Number of the route in the upstream's profile, if it is one of its own.
     pub route: Option<u16>,
-    /// The status the caller got; 0 when it left before one was sent.
+    /// The status the caller got. Where it left before there was one: of a write that was followed to its end the vendor's,
+    /// else 0.
     pub status: u16,
     /// Set when the caller's answer was made by Vigie, or the CRM's broke off.
     pub error: Option<AgentError>,

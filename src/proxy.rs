@@ -16,11 +16,12 @@ mod forward;
 pub mod framing;
 mod gate;
 mod h1;
-mod head_wait;
 mod headers;
 mod held;
 mod http2;
 mod injection;
+mod interim;
+mod last_words;
 mod limits;
 mod links;
 mod places;
@@ -29,12 +30,17 @@ mod preface;
 mod reply;
 mod retry;
 mod router;
+mod sending;
 mod serve;
 mod server_timing;
+mod streams;
 mod tap;
 mod target;
 mod tee;
 mod tls;
+mod tunnel;
+mod until_head;
+mod upgrade;
 mod upstreams;
 mod watchdog;
 mod worker;
@@ -193,8 +199,6 @@ pub struct Surroundings {
     pub network: Network,
     /// Keys the credential fingerprints.
     pub fingerprint_key: [u8; 32],
-    /// Routes an upstream may have; the rest is `other`.
-    pub max_routes: usize,
 }
 
 /// Binds and serves; errors name what could not be set up.
@@ -226,7 +230,8 @@ fn make_ready(
             authority: listener.tls.as_ref().and_then(crate::tls::ServerFiles::authority),
         });
     }
-    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), &surroundings.network));
+    let (network, certificates) = (&surroundings.network, surroundings.metrics.agent().certificates());
+    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), network, certificates));
     let ready = ready.collect::<Result<_, _>>()?;
     Ok(worker::Shared {
         entrances,
@@ -235,7 +240,7 @@ fn make_ready(
         grace: config.drain,
         upstreams: ready,
         gates: gate::Gate::all(config, upstreams, &surroundings.fingerprint_key),
-        places: places::Places::new(surroundings.max_routes),
+        places: places::Places::default(),
         links: links::Places::new(config, upstreams, slots),
         metrics: Arc::clone(&surroundings.metrics),
         recorder: surroundings.recorder.clone(),

@@ -81,7 +81,7 @@ pub enum OtlpProtocol {
 pub struct Caps {
     /// Integrations.
     pub integrations: usize,
-    /// Routes an upstream.
+    /// Routes an upstream that its profile does not know.
     pub routes: usize,
     /// Series a family.
     pub series: usize,

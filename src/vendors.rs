@@ -222,10 +222,16 @@ impl Profile {
         self.request_ids.iter().find_map(|name| get(name)).filter(|id| !id.is_empty())
     }
 
-    /// What the answer told of the quota, one reading a window; nothing if it told nothing.
-    pub fn quota<'a, 'p, G>(&'p self, get: G, now_unix_s: i64) -> impl Iterator<Item = Reading<'p>> + use<'a, 'p, G>
+    /// What the answer told of the quota, one reading a window; nothing if it told nothing. `get` gives the lines of a
+    /// header by its lower-case name.
+    pub fn quota<'a, 'p, G, I>(
+        &'p self,
+        get: G,
+        now_unix_s: i64,
+    ) -> impl Iterator<Item = Reading<'p>> + use<'a, 'p, G, I>
     where
-        G: Fn(&str) -> Option<&'a str>,
+        G: Fn(&'p str) -> I,
+        I: Iterator<Item = &'a str>,
     {
         self.quota.iter().filter_map(move |source| source.read(&get, now_unix_s))
     }

@@ -49,7 +49,7 @@ pub enum AgentError {
     ProxyTimeout,
     /// The TLS handshake with the egress proxy failed.
     ProxyTls,
-    /// The egress proxy wants credentials, or refuses those it was shown (407).
+    /// The egress proxy wants credentials, or refuses those it was shown (407; some say 401).
     ProxyAuth,
     /// The egress proxy does not let calls to the upstream through (403, or another answer below 500).
     ProxyDenied,

@@ -35,7 +35,8 @@ pub struct Record {
     pub endpoint: Arc<str>,
     /// HTTP method; `OTHER` for one that is not registered.
     pub method: Word,
-    /// Status the caller got; 0 when none was sent.
+    /// Status the caller got. Where it left before there was one: of a write that was followed to its end the vendor's,
+    /// else 0.
     pub status_code: u16,
     /// Request head read to last byte written to the caller, milliseconds.
     pub duration_ms: f64,

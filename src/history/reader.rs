@@ -26,7 +26,8 @@ pub struct Reader {
 /// What a search found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// JSON lines, in the filter's order, by the time of recording.
+    /// JSON lines, in the filter's order, by the time their exchanges began. Which ones are among them, and where the next
+    /// search goes on, is decided by the time of recording.
     pub lines: Vec<String>,
     /// Where to go on from: as [`Filter::after`] it finds what was recorded later, nothing twice and nothing missed.
     pub cursor: i64,
@@ -77,6 +78,7 @@ impl Reader {
             matcher: Matcher::new(filter),
             room: Room { rows: filter.rows(), bytes: MAX_ANSWER_BYTES },
             found: Found { cursor: filter.after.unwrap_or(0), ..Found::default() },
+            taken: Vec::new(),
             last_taken: 0,
         };
         for day in self.days(filter)? {
@@ -84,7 +86,7 @@ impl Reader {
                 break;
             }
         }
-        Ok(search.found)
+        Ok(search.sorted())
     }
 
     /// Hands over what reached an upstream since then (microseconds since the Unix epoch), in the order of recording.
@@ -146,10 +148,23 @@ struct Search<'a> {
     matcher: Matcher<'a>,
     room: Room,
     found: Found,
+    /// Begin and line of what was found, by the time of recording.
+    taken: Vec<(i64, String)>,
     last_taken: i64,
 }
 
 impl Search<'_> {
+    /// What was found. Exchanges that ended together were recorded in any order: people read them by their begin.
+    fn sorted(mut self) -> Found {
+        if self.filter.oldest_first() {
+            self.taken.sort_by_key(|(began, _)| *began);
+        } else {
+            self.taken.sort_by_key(|(began, _)| std::cmp::Reverse(*began));
+        }
+        self.found.lines = self.taken.into_iter().map(|(_, line)| line).collect();
+        self.found
+    }
+
     /// Searches a day; false when there is room for no more.
     fn day(&mut self, day: &Path) -> Result<bool, Error> {
         let mut parts = parts::of(day, self.matcher.key())?;
@@ -247,7 +262,7 @@ impl Search<'_> {
                 return false;
             }
             self.last_taken = row.id;
-            self.found.lines.push(String::from_utf8_lossy(line).into_owned());
+            self.taken.push((row.ts_us, String::from_utf8_lossy(line).into_owned()));
         }
         true
     }

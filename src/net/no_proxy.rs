@@ -23,7 +23,7 @@ impl Exception {
     /// Reads an entry. A leading `.` or `*.` makes no difference: both forms are in use for the same.
     ///
     /// # Errors
-    /// Completes "<text> …" and says what would be right.
+    /// Completes "`text` …" and says what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
         const RIGHT: &str = "write for example internal.example, 10.0.0.0/8, [fd00::1]:8443 or *";
         let wrong = || format!("is not an exception; {RIGHT}");

@@ -44,10 +44,11 @@ where
                 return Err(odd("sent bytes into the tunnel before they were asked for"));
             }
             200..=299 => return Ok(()),
-            407 if authorization.is_some() => {
-                return Err(refused(AgentError::ProxyAuth, 407, "the credentials are refused"));
+            // tinyproxy 1.11 answers 401 where credentials are wrong.
+            code @ (401 | 407) => {
+                let what = if authorization.is_some() { "the credentials are refused" } else { "it wants credentials" };
+                return Err(refused(AgentError::ProxyAuth, code, what));
             }
-            407 => return Err(refused(AgentError::ProxyAuth, 407, "it wants credentials")),
             // It was willing, but could not get there.
             code @ 500..=599 => return Err(refused(AgentError::ProxyUpstream, code, "it did not reach the target")),
             code => return Err(refused(AgentError::ProxyDenied, code, "it does not let this through")),
@@ -148,6 +149,7 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nVia: x\r\nContent-Length: 0\r\n\r\n", Ok(())),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", Ok(())),
             ("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 9\r\n\r\nyou shall", Err(ProxyAuth)),
+            ("HTTP/1.1 401 Unauthorized\r\n\r\n", Err(ProxyAuth)),
             ("HTTP/1.1 403 Forbidden\r\n\r\n<html>", Err(ProxyDenied)),
             ("HTTP/1.1 302 Found\r\nLocation: http://login.corp.example\r\n\r\n", Err(ProxyDenied)),
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", Err(ProxyUpstream)),

@@ -15,7 +15,7 @@ mod link_header;
 
 use super::router::{Routed, Router, Stripped};
 use super::worker::Shared;
-use super::{Config, PublicUrl, upstreams};
+use super::{Config, PublicUrl};
 use crate::exchange::{Bypass, Origin, Reference, Why};
 use crate::upstream;
 use http::HeaderValue;
@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 
 /// Where the upstreams are, and what the listeners are called from outside.
 pub struct Places {
+    upstreams: Vec<upstream::Config>,
     /// By upstream; `None` for a host that no URL can name.
     origins: Vec<Option<Origin>>,
     /// By listener.
@@ -36,7 +37,8 @@ impl Places {
         for (listener, slot) in config.listeners.iter().zip(slots) {
             public[*slot].clone_from(&listener.public_url);
         }
-        Self { origins: upstreams.iter().map(upstream::Config::origin).collect(), public }
+        let origins = upstreams.iter().map(upstream::Config::origin).collect();
+        Self { upstreams: upstreams.to_vec(), origins, public }
     }
 }
 
@@ -71,7 +73,6 @@ impl Way {
 pub struct Map<'a> {
     places: &'a Places,
     router: &'a Router,
-    upstreams: &'a [upstreams::Upstream],
     way: &'a Way,
 }
 
@@ -93,7 +94,7 @@ impl Placed {
 impl<'a> Map<'a> {
     /// For the answer to a call that came by `way`.
     pub fn new(shared: &'a Shared, way: &'a Way) -> Self {
-        Self { places: &shared.links, router: &shared.router, upstreams: &shared.upstreams, way }
+        Self { places: &shared.links, router: &shared.router, way }
     }
 
     fn from(&self) -> usize {
@@ -101,7 +102,7 @@ impl<'a> Map<'a> {
     }
 
     fn upstream(&self) -> &upstream::Config {
-        &self.upstreams[self.from()].config
+        &self.places.upstreams[self.from()]
     }
 
     /// Where a reference leads that stands in a header.
@@ -146,8 +147,9 @@ impl<'a> Map<'a> {
         let at = |i: &usize| self.places.origins[*i].as_ref() == Some(origin);
         let own = &self.upstream().profile;
         let same_host = self.places.origins[from].as_ref() == Some(origin);
-        let same = |i: &usize| same_host || (own.is_of_a_vendor() && self.upstreams[*i].profile().name() == own.name());
-        let others = (0..self.upstreams.len()).filter(move |i| *i != from).filter(same).filter(at);
+        let same =
+            |i: &usize| same_host || (own.is_of_a_vendor() && self.places.upstreams[*i].profile.name() == own.name());
+        let others = (0..self.places.upstreams.len()).filter(move |i| *i != from).filter(same).filter(at);
         same_host.then_some(from).into_iter().chain(others.collect::<SmallVec<[usize; 4]>>())
     }
 
@@ -174,7 +176,7 @@ impl<'a> Map<'a> {
         if has_dots(path) {
             return None;
         }
-        let below = below(&self.upstreams[to].config.base_path, path)?;
+        let below = below(&self.places.upstreams[to].base_path, path)?;
         // As a path this would name a host.
         if below.starts_with("//") || below.starts_with("/\\") {
             return None;

@@ -1,63 +1,43 @@
-//! Places shared by all workers: one per (integration, upstream, route), numbered, and never more than the caps allow.
+//! Places shared by all workers: one per (integration, upstream, route), numbered. They stay for as long as the
+//! configuration does, so only routes that are few may have one: a profile's own, the templates that metrics let in, and
+//! one that stands for all others.
 
-use crate::exchange::Place;
+use crate::exchange::{Labelled, Place};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// The route label of what goes beyond the cap.
-pub const OTHER: &str = "other";
 
 /// The registry of places.
-pub struct Places {
-    routes: usize,
-    known: Mutex<Known>,
-    /// Exchanges whose route was folded into `other`, per process.
-    pub folded: AtomicU64,
-}
+#[derive(Default)]
+pub struct Places(Mutex<HashMap<Key, Arc<Place>>>);
 
 /// Integration, upstream, route.
-type Labels = (Arc<str>, Arc<str>, Arc<str>);
+type Key = (Arc<str>, Arc<str>, Arc<str>, Labelled);
 
-#[derive(Default)]
-struct Known {
-    places: HashMap<Labels, Arc<Place>>,
-    routes: HashMap<Arc<str>, HashMap<Arc<str>, ()>>,
+/// Who calls.
+pub struct Caller<'a> {
+    /// The integration's name.
+    pub integration: &'a Arc<str>,
+    /// Its display name.
+    pub system: &'a Arc<str>,
 }
 
 impl Places {
-    /// Keeps at most `routes` routes an upstream.
-    pub fn new(routes: usize) -> Self {
-        Self { routes, known: Mutex::default(), folded: AtomicU64::new(0) }
-    }
-
-    /// The place for these labels; its route is `other` when the upstream has too many already.
-    pub fn get(&self, integration: &Arc<str>, system: &Arc<str>, upstream: &Arc<str>, route: &str) -> Arc<Place> {
-        let mut known = self.known.lock();
-        let routes = known.routes.entry(Arc::clone(upstream)).or_default();
-        let route: Arc<str> = match routes.get_key_value(route) {
-            Some((known, ())) => Arc::clone(known),
-            None if routes.len() >= self.routes => {
-                self.folded.fetch_add(1, Ordering::Relaxed);
-                Arc::from(OTHER)
-            }
-            None => {
-                let route: Arc<str> = Arc::from(route);
-                routes.insert(Arc::clone(&route), ());
-                route
-            }
-        };
-        let id = known.places.len() as u32;
-        let key = (Arc::clone(integration), Arc::clone(upstream), Arc::clone(&route));
+    /// The place of `route`, made when it is new.
+    pub fn get(&self, caller: &Caller<'_>, upstream: &Arc<str>, route: &str, labelled: Labelled) -> Arc<Place> {
+        let mut known = self.0.lock();
+        let id = known.len() as u32;
+        let route: Arc<str> = Arc::from(route);
+        let key = (Arc::clone(caller.integration), Arc::clone(upstream), Arc::clone(&route), labelled);
         let make = || Place {
             id,
-            integration: Arc::clone(integration),
-            system: Arc::clone(system),
+            integration: Arc::clone(caller.integration),
+            system: Arc::clone(caller.system),
             upstream: Arc::clone(upstream),
             route,
+            labelled,
         };
-        Arc::clone(known.places.entry(key).or_insert_with(|| Arc::new(make())))
+        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(make())))
     }
 }
 
@@ -66,14 +46,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_beyond_the_cap_fold_into_other_and_are_counted() {
-        let places = Places::new(2);
+    fn a_place_is_made_once() {
+        let places = Places::default();
         let name: Arc<str> = Arc::from("x");
-        let get = |route: &str| places.get(&name, &name, &name, route);
-        let (a, b, c, d) = (get("/a"), get("/b"), get("/c"), get("/d"));
-        assert_eq!((&*a.route, &*b.route, &*c.route), ("/a", "/b", OTHER));
-        assert!(Arc::ptr_eq(&c, &d), "everything beyond shares one place");
-        assert_eq!(get("/a").id, a.id);
-        assert_eq!(places.folded.load(Ordering::Relaxed), 2);
+        let caller = Caller { integration: &name, system: &name };
+        let get = |route: &str, labelled| places.get(&caller, &name, route, labelled);
+        let (a, b) = (get("/a", Labelled::Known), get("/b", Labelled::Known));
+        assert!(Arc::ptr_eq(&a, &get("/a", Labelled::Known)));
+        // The template of a path may read like a route that it is not.
+        let generic = get("/a", Labelled::Generic);
+        assert!(a.id != b.id && a.id != generic.id && b.id != generic.id);
     }
 }

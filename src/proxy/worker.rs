@@ -6,16 +6,16 @@ use super::gate::Gate;
 use super::h1;
 use super::injection::Injection;
 use super::limits::Limits;
-use super::places::Places;
+use super::places::{self, Places};
 use super::pool::Pool;
 use super::router::Router;
 use super::watchdog::Watchdog;
 use super::{context, links, upstreams};
 use crate::clock::Clock;
-use crate::exchange::{Exchange, Place};
+use crate::exchange::{Exchange, Labelled, Place};
 use crate::net::KeepAlive;
 use crate::recorder;
-use crate::telemetry::metrics::{CredentialInUse, Metrics, PathShard, WorkerMetrics};
+use crate::telemetry::metrics::{CredentialInUse, Metrics, NONE, OTHER, PathShard, WorkerMetrics};
 use crate::vendors::RouteMatch;
 use http::Method;
 use std::cell::{Cell, RefCell};
@@ -152,8 +152,12 @@ pub struct Worker {
     tasks: TaskTracker,
 }
 
-/// Generic routes a worker remembers; beyond, each look-up asks the shared registry, which folds.
+/// Templates of paths that a worker remembers, of those that metrics let in; the others ask each time.
 const MAX_REMEMBERED: usize = 1_000;
+
+/// The number, beside those of a profile's routes, of what stands for all templates that metrics have no room for. A
+/// profile has far fewer.
+const UNLISTED: u16 = u16::MAX;
 
 impl Worker {
     /// A worker over the shared state; call it on the worker's own thread.
@@ -203,6 +207,12 @@ impl Worker {
         })
     }
 
+    /// Where a connection comes from that is to be switched to another protocol.
+    pub fn switching(&self, upstream: usize) -> Rc<Pool> {
+        let own = self.shared.upstreams[upstream].switching(&self.scratch);
+        own.unwrap_or_else(|| Rc::clone(&self.pools[upstream]))
+    }
+
     /// How callers are spoken to on `listener`, if this configuration has it.
     pub fn entrance(&self, listener: usize) -> Option<&Entrance> {
         self.shared.entrances.get(listener)?.as_ref()
@@ -219,43 +229,54 @@ impl Worker {
         match profile.route(method, path) {
             RouteMatch::Known(route) => {
                 let key = (integration as u16, upstream as u16, route.index);
-                if let Some(spot) = self.known.borrow().get(&key) {
-                    return (Some(route.index), spot.clone());
-                }
-                let spot = self.resolve(integration, upstream, &route.template);
-                self.known.borrow_mut().insert(key, spot.clone());
-                (Some(route.index), spot)
+                (Some(route.index), self.numbered(key, &route.template, Labelled::Known))
             }
-            RouteMatch::Generic(route) => {
-                let key = (integration as u16, upstream as u16, route);
-                if let Some(spot) = self.generic.borrow().get(&key) {
-                    return (None, spot.clone());
-                }
-                let spot = self.resolve(integration, upstream, &key.2);
-                if self.generic.borrow().len() < MAX_REMEMBERED {
-                    self.generic.borrow_mut().insert(key, spot.clone());
-                }
-                (None, spot)
-            }
+            RouteMatch::Generic(route) => (None, self.templated((integration as u16, upstream as u16, route))),
         }
     }
 
-    fn resolve(&self, integration: usize, upstream: usize, route: &str) -> Spot {
-        let integration = self.shared.router.integration(integration);
-        let upstream = &self.shared.upstreams[upstream].config.name;
-        self.spot(&integration.name, &integration.system, upstream, route)
+    fn numbered(&self, key: (u16, u16, u16), route: &str, labelled: Labelled) -> Spot {
+        if let Some(spot) = self.known.borrow().get(&key) {
+            return spot.clone();
+        }
+        let spot = self.resolve(key.0, key.1, route, labelled);
+        self.known.borrow_mut().insert(key, spot.clone());
+        spot
     }
 
-    fn spot(&self, integration: &Arc<str>, system: &Arc<str>, upstream: &Arc<str>, route: &str) -> Spot {
-        let place = self.shared.places.get(integration, system, upstream, route);
+    fn templated(&self, key: (u16, u16, String)) -> Spot {
+        if let Some(spot) = self.generic.borrow().get(&key) {
+            return spot.clone();
+        }
+        let (integration, upstream, route) = &key;
+        let name = &self.shared.upstreams[usize::from(*upstream)].config.name;
+        if !self.shared.metrics.lets_in(name, route) {
+            let (others, shard) = self.numbered((*integration, *upstream, UNLISTED), OTHER, Labelled::Other);
+            return (Arc::new(others.of_route(route)), shard);
+        }
+        let spot = self.resolve(*integration, *upstream, route, Labelled::Generic);
+        if self.generic.borrow().len() < MAX_REMEMBERED {
+            self.generic.borrow_mut().insert(key, spot.clone());
+        }
+        spot
+    }
+
+    fn resolve(&self, integration: u16, upstream: u16, route: &str, labelled: Labelled) -> Spot {
+        let upstream = &self.shared.upstreams[usize::from(upstream)].config.name;
+        self.spot(usize::from(integration), upstream, route, labelled)
+    }
+
+    fn spot(&self, integration: usize, upstream: &Arc<str>, route: &str, labelled: Labelled) -> Spot {
+        let integration = self.shared.router.integration(integration);
+        let caller = places::Caller { integration: &integration.name, system: &integration.system };
+        let place = self.shared.places.get(&caller, upstream, route, labelled);
         let shard = self.shared.metrics.path(&place, self.index);
         (place, shard)
     }
 
     /// The place of requests that have none: refused before an upstream was found.
     pub fn nowhere(&self) -> Spot {
-        let unknown = self.shared.router.integration(super::router::UNKNOWN);
-        self.spot(&unknown.name, &unknown.system, &Arc::from("none"), "none")
+        self.spot(super::router::UNKNOWN, &Arc::from(NONE), NONE, Labelled::Known)
     }
 
     /// An exchange began.

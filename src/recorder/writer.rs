@@ -108,7 +108,7 @@ impl Recorder {
     fn digest<'s>(&'s self, exchange: &Exchange, settings: &'s Settings) -> (Digest, Option<Reading<'s>>) {
         let known = settings.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
         let now_s = self.clock.wall_us() / 1_000_000;
-        let readings = known.profile.quota(|name| exchange.response.header(name), now_s);
+        let readings = known.profile.quota(|name| exchange.response.header_lines(name), now_s);
         let quota = self.outputs.quotas.observe(exchange, readings, now_s);
         let remaining = quota.map(|told| told.remaining);
         let mut digest = digest(exchange, known, &self.masker, settings.capture, remaining);

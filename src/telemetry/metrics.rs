@@ -5,6 +5,7 @@
 //! never by a hash of it. Every family is bounded by the caps, and what goes beyond is counted.
 
 mod agent;
+mod certificates;
 mod collector;
 mod credentials;
 mod dns;
@@ -14,19 +15,23 @@ mod labels;
 mod links;
 mod method;
 mod path;
+mod recorder;
 mod requests;
+mod shares;
 mod upstream;
 mod worker;
 
 pub use agent::{
-    AgentMetrics, AuditResult, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
+    AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, InterimResult, LogSink, Refusal,
     SpanResult,
 };
+pub use certificates::{Certificates, NotAfter, Owner};
 pub use credentials::CredentialInUse;
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
 pub use path::{AttemptEnd, PathShard};
+pub use recorder::RecorderMetrics;
 pub use upstream::{QuotaValues, UpstreamMetrics};
 pub use worker::WorkerMetrics;
 
@@ -37,6 +42,7 @@ use crate::telemetry::{Caps, openmetrics};
 use labels::LabelCaps;
 use parking_lot::{Mutex, RwLock};
 use prometheus::{Registry, TextEncoder};
+use shares::Shares;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,6 +122,11 @@ impl Metrics {
         })
     }
 
+    /// Whether a template made from a path may be a label of `upstream`: it stays one then. Counts where there is no room.
+    pub fn lets_in(&self, upstream: &str, template: &str) -> bool {
+        self.state.labels.lock().lets_in(upstream, template, true)
+    }
+
     /// The counters of an upstream; those of `none` for a name that is not configured.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
         let upstreams = self.state.upstreams.read();
@@ -138,6 +149,10 @@ impl Metrics {
         *known = upstreams.iter().map(|name| of(name).unwrap_or_else(|| new(name))).collect();
         known.extend(old.into_iter().filter(|u| !upstreams.contains(u.name())));
         self.state.labels.lock().let_in(upstreams, integrations);
+        self.state.attempts.lock().let_in(upstreams);
+        self.state.durations.lock().let_in(upstreams);
+        self.state.requests.lock().let_in(upstreams);
+        self.state.admitted_attempts.lock().let_in(upstreams);
     }
 
     /// Forgets every series of upstreams other than these. Handles that are still held count for nobody.
@@ -145,8 +160,8 @@ impl Metrics {
         let stays = |name: &Arc<str>| upstreams.contains(name) || **name == *NONE;
         self.state.upstreams.write().retain(|u| stays(u.name()));
         self.state.labels.lock().retain(stays);
-        self.state.attempts.lock().retain(|labels| stays(&labels.upstream));
-        self.state.durations.lock().retain(|labels| stays(&labels.upstream));
+        self.state.attempts.lock().retain(stays);
+        self.state.durations.lock().retain(stays);
         self.state.requests.lock().retain(stays);
         self.state.bypass_links.lock().retain(stays);
         self.state.admitted_attempts.lock().retain(stays);
@@ -224,15 +239,18 @@ impl State {
         let upstream = |name: &Arc<str>| Arc::new(UpstreamMetrics::new(name.clone(), workers, now));
         // Room for the `other` series themselves, so that a family never holds more than its cap.
         let others = upstreams.len() + 1;
-        let cap = |lines: usize, others: usize| (caps.series / lines).saturating_sub(others).max(1);
+        let shares =
+            |lines: usize, others: usize| Shares::new((caps.series / lines).saturating_sub(others).max(1), upstreams);
         Self {
             clock: clock.clone(),
             labels: Mutex::new(LabelCaps::new(*caps, integrations, upstreams)),
-            attempts: Mutex::new(path::Sharded::new(cap(1, others), workers)),
-            durations: Mutex::new(path::Sharded::new(cap(histogram::LINES, others), workers)),
-            requests: Mutex::new(requests::Requests::new(cap(1, others * Outcome::ALL.len()))),
-            bypass_links: Mutex::new(links::BypassLinks::new(cap(1, others * Why::ALL.len()))),
-            admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(cap(1, others))),
+            attempts: Mutex::new(path::Sharded::new(shares(1, others), workers)),
+            durations: Mutex::new(path::Sharded::new(shares(histogram::LINES, others), workers)),
+            requests: Mutex::new(requests::Requests::new(shares(1, others * Outcome::ALL.len()))),
+            bypass_links: Mutex::new(links::BypassLinks::new(
+                caps.series.saturating_sub(others * Why::ALL.len()).max(1),
+            )),
+            admitted_attempts: Mutex::new(collector::AdmittedAttempts::new(shares(1, others))),
             upstreams: RwLock::new(upstreams.iter().map(upstream).collect()),
             unconfigured: upstream(&NONE.into()),
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(now))).collect(),

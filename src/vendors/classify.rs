@@ -3,12 +3,15 @@
 //! - 2xx: what the profile expects (JSON, or nothing), with no failure inside, is `ok`. A failure inside is what its
 //!   inner status says, else `client_error`; results that failed one by one make it `partial`. Anything that is not the API's format (a login
 //!   or maintenance page) is `vendor_error`.
+//! - An answer that holds nothing of what the profile says its route answers is `unclassified`; so is a 207, of several
+//!   results, that does not tell what became of each. A failure that a 207 shows makes it `partial`.
 //! - A body that was copied in part, or cannot be decoded, is `unclassified` wherever its rest could change the
 //!   meaning. The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures
 //!   of reads never come late (`cut_reads: ok`).
-//! - 304 is `ok`; other 3xx are `unclassified`: the caller was sent elsewhere, what it asked was not done here.
-//! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`; unless an inner status says
-//!   otherwise.
+//! - 101 is `ok`: the switch that was asked for was done, and what was said afterwards nobody read. 304 is `ok`; other 3xx are
+//!   `unclassified`: the caller was sent elsewhere, what it asked was not done here.
+//! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`. An inner status tells more than a
+//!   plain 4xx, and than a 403 where the profile says what hides in it; the others name their cause, and it stands.
 
 use super::Profile;
 use super::file::{Content, CutReads, Messages};
@@ -21,6 +24,9 @@ use std::sync::Arc;
 
 /// Bytes of an error body in which an inner status is sought when no message was found.
 const MAX_SOUGHT_BYTES: usize = 4096;
+
+/// Of several results, each with a status of its own (RFC 4918 section 11.1).
+const MULTI_STATUS: u16 = 207;
 
 /// What the CRM answered, raw.
 pub struct Answer<'a> {
@@ -62,8 +68,13 @@ pub struct Judgement {
     pub links_unread: bool,
 }
 
+/// What some programs put before UTF-8 text. JSON has none (RFC 8259 section 8.1), but readers may ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Judges one answer.
 pub fn classify(profile: &Profile, answer: &Answer) -> Judgement {
+    let body = answer.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(answer.body);
+    let answer = &Answer { body, ..*answer };
     let summary = Summary::intended(profile, answer.method, answer.route, answer.path);
     let outcome = Outcome::Unclassified;
     let mut judgement = Judgement {
@@ -78,7 +89,7 @@ pub fn classify(profile: &Profile, answer: &Answer) -> Judgement {
     };
     match answer.status {
         200..=299 => judge_success(profile, answer, &mut judgement),
-        304 => judgement.outcome = Outcome::Ok,
+        101 | 304 => judgement.outcome = Outcome::Ok,
         300..=399 => {}
         _ => judge_failure(profile, answer, &mut judgement),
     }
@@ -89,31 +100,50 @@ pub fn classify(profile: &Profile, answer: &Answer) -> Judgement {
 }
 
 fn judge_success(profile: &Profile, answer: &Answer, judgement: &mut Judgement) {
+    if matches!(answer.status, 204 | 205) || *answer.method == Method::HEAD {
+        judgement.outcome = Outcome::Ok;
+        return;
+    }
     let action = answer.route.and_then(|route| route.action(answer.method));
     let scan = action.map_or(&profile.unknown_scan, |action| &action.scan);
-    let bodiless = matches!(answer.status, 204 | 205) || *answer.method == Method::HEAD;
-    let json = answer.readable && is_json(answer.content_type, answer.body);
     let names_links = action.is_some_and(|action| action.names_links);
-    judgement.outcome = if bodiless || (answer.readable && answer.body.is_empty() && !answer.truncated) {
-        Outcome::Ok
-    } else if json {
-        let (found, end) = scan.run(answer.body);
-        let outcome = success(profile, answer, scan, &found, end);
-        if found.failed && !scan.errors_are_data {
-            let in_message = || status_in(profile, found.message.as_deref()?.as_bytes());
-            judgement.inner_status = found.status.or_else(in_message);
-        }
-        judgement.links_unread = names_links && end != End::Whole;
-        take(judgement, answer.route, found, end);
-        judgement.inner_status.map_or(outcome, of_status)
-    } else if profile.content == Content::Any {
+    let empty = answer.readable && answer.body.is_empty() && !answer.truncated;
+    let json = answer.readable && !empty && is_json(answer.content_type, answer.body);
+    let (found, end) =
+        if json { scan.run(answer.body) } else { (Found::default(), if empty { End::Whole } else { End::Cut }) };
+    judgement.links_unread = names_links && if json { end != End::Whole } else { !answer.readable };
+    let mut outcome = if json {
+        success(profile, answer, scan, &found, end)
+    } else if empty || profile.content == Content::Any {
         Outcome::Ok
     } else if answer.readable {
         Outcome::VendorError
     } else {
-        judgement.links_unread = names_links;
         Outcome::Unclassified
     };
+    if outcome == Outcome::Ok && tells_too_little(answer, scan, &found, end) {
+        outcome = Outcome::Unclassified;
+    }
+    if found.failed && !scan.errors_are_data {
+        let in_message = || status_in(profile, found.message.as_deref()?.as_bytes());
+        judgement.inner_status = found.status.or_else(in_message);
+    }
+    take(judgement, answer.route, found, end);
+    judgement.outcome = match judgement.inner_status.map_or(outcome, of_status) {
+        // It stands for several results, and shows a failure: only where they were told one by one did all of them fail.
+        Outcome::ClientError if answer.status == MULTI_STATUS && judgement.items.is_none() => Outcome::Partial,
+        outcome => outcome,
+    };
+}
+
+/// Whether what seems a success says less than it would: of several results what became of each, else the record, list or
+/// job that the profile says is in it. Work that was only accepted has nothing to show yet.
+fn tells_too_little(answer: &Answer, scan: &Scan, found: &Found, end: End) -> bool {
+    match answer.status {
+        MULTI_STATUS => found.items.is_none() && !found.job,
+        202 => false,
+        _ => scan.expects && end == End::Whole && !found.anything(),
+    }
 }
 
 fn success(profile: &Profile, answer: &Answer, scan: &Scan, found: &Found, end: End) -> Outcome {
@@ -164,10 +194,15 @@ fn judge_failure(profile: &Profile, answer: &Answer, judgement: &mut Judgement) 
     if is_json(answer.content_type, body) {
         let (found, _) = profile.error_scan.run(body);
         judgement.message = found.message.filter(|m| !m.is_empty());
-        told = found.status.filter(|status| *status != answer.status);
+        told = found.status.filter(|status| *status != answer.status && is_plain(answer.status));
     }
     judgement.inner_status = inner_status(profile, answer.status, judgement.message.as_deref(), body).or(told);
     judgement.outcome = of_status(judgement.inner_status.unwrap_or(answer.status));
+}
+
+/// A refusal that names no cause: what the body tells is more. The others stand, whatever a proxy or a default put inside.
+fn is_plain(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 401 | 403 | 429)
 }
 
 fn of_status(status: u16) -> Outcome {

@@ -137,6 +137,9 @@ impl Compiler<'_> {
 
     fn inner_status(&mut self, written: Option<&file::InnerStatus>) -> Option<InnerStatus> {
         let written = written?;
+        if written.statuses.iter().any(|status| !matches!(status, 400 | 402..=428 | 430..=499)) {
+            self.error("errors.inner_status.statuses", "401, 429 and 5xx name their cause", "give plain 4xx, or 403");
+        }
         match regex::bytes::Regex::new(&written.pattern) {
             Ok(pattern) if pattern.captures_len() >= 2 => {
                 return Some(InnerStatus { pattern, statuses: written.statuses.clone() });

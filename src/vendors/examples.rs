@@ -174,7 +174,7 @@ impl Example {
             self.header(name).filter(|_| kept)
         };
         differences.compare("request_id", profile.vendor_request_id(get), self.expect.request_id.as_deref());
-        let told = profile.quota(get, self.answer.now).map(|reading| ExpectedReading {
+        let told = profile.quota(|name| get(name).into_iter(), self.answer.now).map(|reading| ExpectedReading {
             window: reading.window.to_owned(),
             limit: reading.limit,
             remaining: reading.remaining,

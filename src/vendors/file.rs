@@ -197,7 +197,7 @@ pub(super) struct Errors {
     #[serde(default)]
     pub hidden: Failure,
     pub inner_status: Option<InnerStatus>,
-    /// Places that hold the failure's status, whatever the answer's own says.
+    /// Places that hold the failure's status. It tells more than a 2xx or a plain 4xx; 401, 403, 429 and 5xx stand.
     #[serde(default)]
     pub status: Vec<String>,
     #[serde(default)]
@@ -222,7 +222,7 @@ pub(super) struct Failure {
     /// Places that hold something other than null, false, "", [] or {} only in a failure.
     #[serde(default)]
     pub non_empty: Vec<String>,
-    /// Places that hold `false` only in a failure.
+    /// Places that hold `false`, or the text `false`, only in a failure.
     #[serde(default)]
     pub is_false: Vec<String>,
     #[serde(default)]
@@ -233,9 +233,10 @@ pub(super) struct Failure {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InnerStatus {
-    /// Regular expression whose first group is the status, sought in the message, else in the body's beginning.
+    /// Regular expression whose first group is the status, sought in the message, else in the body's beginning. Messages
+    /// quote what the caller sent: anchor it, and let no quotation mark stand before the status.
     pub pattern: String,
-    /// Outer statuses in which it is sought, beside a 2xx that holds a failure.
+    /// Outer statuses in which it is sought, beside a 2xx that holds a failure: plain 4xx, and 403 where it may mean quota.
     pub statuses: Vec<u16>,
     pub from: Vec<String>,
 }
@@ -291,7 +292,8 @@ pub(super) struct Route {
 }
 
 /// What one method does on a route and where its answer says so. Places are dotted names; `[]` stands for the elements
-/// of a list, `$` for the whole answer.
+/// of a list, `$` for the whole answer. A success that holds none of `id`, `list`, `total`, `job` and `items`, though an id,
+/// list, job or items are named, is `unclassified`, unless the route's only sources are unverified.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Action {

@@ -42,10 +42,17 @@ pub(super) struct Window {
 }
 
 impl Source {
-    /// `None` unless the calls left are told.
-    pub fn read<'a>(&self, get: &impl Fn(&str) -> Option<&'a str>, now_s: i64) -> Option<Reading<'_>> {
-        let number = |names: &[String]| names.iter().find_map(|name| whole(get(name)?));
-        let remaining = number(&self.remaining)?;
+    /// `None` unless the calls left are told. `get` gives the lines of a header. Of several values, which a gateway before
+    /// the API may make, that with the fewest calls left stands, and the limit and reset at its place.
+    pub fn read<'p, 'a, I>(&'p self, get: &impl Fn(&'p str) -> I, now_s: i64) -> Option<Reading<'p>>
+    where
+        I: Iterator<Item = &'a str>,
+    {
+        let (at, remaining) = numbers(&self.remaining, get).min_by_key(|(_, left)| *left)?;
+        let number = |names: &'p [String]| {
+            let there = numbers(names, get).find(|(place, _)| *place == at);
+            there.or_else(|| numbers(names, get).next()).map(|(_, number)| number)
+        };
         let limit = number(&self.limit);
         let reset_at = number(&self.reset).and_then(|reset| reset_time(reset, now_s));
         let window = self.windows.iter().find(|w| w.fits(limit, reset_at, now_s)).or(self.windows.last())?;
@@ -68,6 +75,20 @@ impl Window {
     fn longest_wait_s(&self) -> i64 {
         i64::try_from(self.length_s).unwrap_or(i64::MAX).saturating_add(SLACK_S)
     }
+}
+
+/// The numbers that the first of these headers to hold any holds, with their places: lines may be joined by commas (RFC
+/// 9110 section 5.3).
+fn numbers<'p, 'a, I>(names: &'p [String], get: &impl Fn(&'p str) -> I) -> impl Iterator<Item = (usize, u64)>
+where
+    I: Iterator<Item = &'a str>,
+{
+    let of = |name: &'p String| {
+        let values = get(name).flat_map(|line| line.split(',')).enumerate();
+        values.filter_map(|(at, value)| Some((at, whole(value)?)))
+    };
+    let first = names.iter().find(|name| of(name).next().is_some());
+    first.map(of).into_iter().flatten()
 }
 
 /// A whole number; a fraction is cut off, anything else is no number.
@@ -99,8 +120,8 @@ mod tests {
         }
     }
 
-    fn read<'s>(source: &'s Source, headers: &[(&str, &'static str)]) -> Option<Reading<'s>> {
-        source.read(&|name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, v)| *v), NOW)
+    fn read<'s>(source: &'s Source, headers: &[(&'static str, &'static str)]) -> Option<Reading<'s>> {
+        source.read(&|name: &'s str| headers.iter().filter(move |(n, _)| *n == name).map(|(_, v)| *v), NOW)
     }
 
     #[test]
@@ -125,6 +146,13 @@ mod tests {
             (&[("left", "7"), ("reset", "1700000000")], Some(("hour", None, 7, Some(1_700_000_000)))),
             (&[("left", "7"), ("reset", "soon")], Some(("hour", None, 7, None))),
             (&[("left", "99999999999999999999")], None),
+            (&[("left", "900"), ("left", "7"), ("left", "30")], Some(("hour", None, 7, None))),
+            (&[("left", "900, 7")], Some(("hour", None, 7, None))),
+            (&[("left", "many"), ("left", "7")], Some(("hour", None, 7, None))),
+            (
+                &[("limit", "1000"), ("limit", "400"), ("left", "900"), ("left", "7"), ("reset", "30")],
+                Some(("minute", Some(400), 7, Some(NOW + 30))),
+            ),
         ];
         for (headers, expected) in table {
             let told = read(&source, headers).map(|r| (r.window, r.limit, r.remaining, r.reset_at));

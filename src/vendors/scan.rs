@@ -23,7 +23,7 @@ pub(super) mod mark {
     pub const MESSAGE: u16 = 1;
     /// A failure, if not empty.
     pub const NON_EMPTY: u16 = 1 << 1;
-    /// A failure, if `false`.
+    /// A failure, if `false` or the text of it.
     pub const IS_FALSE: u16 = 1 << 2;
     /// The record's id.
     pub const ID: u16 = 1 << 3;
@@ -63,12 +63,14 @@ pub(super) struct Scan {
     nodes: Vec<Node>,
     /// True when the profile calls error fields in this answer data.
     pub errors_are_data: bool,
+    /// True when a success holds at least one of the ids, lists, results or jobs among the places.
+    pub expects: bool,
     marks: u16,
 }
 
 impl Default for Scan {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], errors_are_data: false, marks: 0 }
+        Self { nodes: vec![Node::default()], errors_are_data: false, expects: false, marks: 0 }
     }
 }
 
@@ -210,6 +212,11 @@ impl Found {
         self.links.push(Link { place: Arc::clone(place), at, text: text.to_owned() });
     }
 
+    /// Whether any of a success's own places was found.
+    pub fn anything(&self) -> bool {
+        self.id.is_some() || self.listed.is_some() || self.total.is_some() || self.items.is_some() || self.job
+    }
+
     fn take_text(&mut self, marks: u16, text: &str) {
         if marks & mark::MESSAGE != 0 {
             self.add_message(text);
@@ -223,6 +230,8 @@ impl Found {
         if marks & mark::STATUS != 0 {
             self.take_status(text.parse().ok());
         }
+        // Some serialisers write truth values as text.
+        self.failed |= marks & mark::IS_FALSE != 0 && text.eq_ignore_ascii_case("false");
         self.take_filled(marks, !text.is_empty());
     }
 

@@ -73,7 +73,7 @@ fn help_and_version_are_answers() {
 fn check_config_passes_a_good_file() {
     let (_dir, path) = file(GOOD);
     assert_eq!(told(&["check-config", "--config", &path]), (0, format!("{path}: valid\n"), String::new()));
-    let expected = json!({"valid": true, "errors": [], "warnings": [], "changes": []});
+    let expected = json!({"valid": true, "errors": [], "warnings": [], "changes": [], "ways": []});
     assert_eq!(json_told(&["check-config", "--config", &path]), (0, expected));
 }
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod catalogue;
+mod certificates;
 mod cli;
 #[cfg(feature = "peers")]
 mod clients;
@@ -38,3 +39,5 @@ mod soak;
 mod spans;
 mod support;
 mod tidy;
+#[cfg(feature = "peers")]
+mod websockets;

@@ -118,7 +118,7 @@ fn it_works_after_the_agent_has_ended_and_leaves_nothing_that_stops_the_next() {
     drop(store);
     assert_eq!(search(&reader, &[]).concat(), "edcba");
     let (mut again, _, _) = crate::history::testing::store(&config);
-    again.append(&[batch([(NOON, record(json!({ "correlation_id": "f" })))])]);
+    again.append(&[batch([(NOON + 5 * SECOND, record(json!({ "correlation_id": "f" })))])]);
     assert_eq!(search(&reader, &[]).concat(), "fedcba");
 }
 
@@ -151,6 +151,30 @@ fn following_misses_nothing_and_repeats_nothing_over_midnight() {
     assert_eq!(seen.concat(), "0123456");
     filter.after = Some(found.cursor);
     assert_eq!(reader.search(&filter).unwrap(), Found { cursor: found.cursor, ..Found::default() });
+}
+
+#[test]
+fn a_page_is_read_by_the_begin_of_its_exchanges_and_goes_on_by_their_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let (mut store, ..) = store(&config);
+    let begun = [("b", 2), ("c", 3), ("a", 1), ("d", 4), ("A", 1)];
+    store.append(&[batch(begun.map(|(id, at)| (NOON + at, record(json!({ "correlation_id": id })))))]);
+    let reader = Reader::open_readonly(&config.dir).unwrap();
+    let page = |pairs: &[(&str, &str)]| reader.search(&Filter::parse(pairs.iter().copied(), NOON).unwrap()).unwrap();
+    assert_eq!(ids(&page(&[])).concat(), "dcbAa");
+    assert_eq!(ids(&page(&[("order", "oldest")])).concat(), "aAbcd");
+    assert_eq!(ids(&page(&[("limit", "3")])).concat(), "dAa", "the last ones recorded");
+    let (mut cursor, mut pages) = ("0".to_owned(), Vec::new());
+    loop {
+        let found = page(&[("after", &cursor), ("limit", "2")]);
+        if found.lines.is_empty() {
+            break;
+        }
+        pages.push(ids(&found).concat());
+        cursor = found.cursor.to_string();
+    }
+    assert_eq!(pages, ["bc", "ad", "A"]);
 }
 
 #[test]

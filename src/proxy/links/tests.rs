@@ -1,5 +1,4 @@
 use super::*;
-use crate::net::{self, Network};
 use crate::proxy::{Integration, Listener};
 use crate::vendors::Profile;
 use http::HeaderMap;
@@ -10,7 +9,6 @@ struct World {
     config: Config,
     router: Router,
     places: Places,
-    upstreams: Vec<upstreams::Upstream>,
 }
 
 fn world(upstreams: Vec<upstream::Config>) -> World {
@@ -29,12 +27,7 @@ fn world(upstreams: Vec<upstream::Config>) -> World {
     };
     let router = Router::new(&config, &upstreams, [7; 32]);
     let places = Places::new(&config, &upstreams, &[0, 1, 2]);
-    // Nothing drives this runtime, so no name is looked up.
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let network = Network::new(&net::Config::default(), Arc::default(), runtime.handle().clone());
-    let upstreams =
-        upstreams.into_iter().map(|u| upstreams::Upstream::new(u, &network).expect("an upstream")).collect();
-    World { config, router, places, upstreams }
+    World { config, router, places }
 }
 
 fn crm(name: &str, host: &str, prefix: Option<&str>) -> upstream::Config {
@@ -59,7 +52,7 @@ impl World {
     }
 
     fn map<'a>(&'a self, way: &'a Way) -> Map<'a> {
-        Map { places: &self.places, router: &self.router, upstreams: &self.upstreams, way }
+        Map { places: &self.places, router: &self.router, way }
     }
 
     /// What becomes of `text` in the answer to a call for `path`, and why it leads past.
@@ -247,7 +240,7 @@ proptest::proptest! {
         let asked = to.strip_prefix(front).expect("it leads here");
         let asked = if asked.is_empty() { "/" } else { asked };
         let routed = world.router.route(listener, asked, None, &HeaderMap::new()).expect("a route");
-        let config = &world.upstreams[routed.upstream].config;
+        let config = &world.places.upstreams[routed.upstream];
         proptest::prop_assert_eq!(config.authority(), host);
         let sent = format!("{}{}", config.base_path, routed.path);
         proptest::prop_assert_eq!(sent.trim_end_matches('/'), path.trim_end_matches('/'));

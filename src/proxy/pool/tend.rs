@@ -19,6 +19,9 @@ impl Pool {
             peer.era = self.era.get();
         }
         let mut idle = self.idle.borrow_mut();
+        if self.config.max_idle_per_worker == 0 {
+            return;
+        }
         if idle.len() >= self.config.max_idle_per_worker {
             idle.pop_front();
         }

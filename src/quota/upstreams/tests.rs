@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::exchange::redact::Masked;
-use crate::exchange::{AgentError, Arrival, Attempt, Direction, Kind, Message, Place, Target, Trace};
+use crate::exchange::{AgentError, Arrival, Attempt, Direction, Kind, Labelled, Message, Place, Target, Trace};
 use crate::telemetry::Caps;
 use crate::telemetry::metrics::Options;
 use crate::upstream::DeclaredQuota;
@@ -22,6 +22,7 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         system: Arc::clone(&word),
         upstream: upstream.into(),
         route: word,
+        labelled: Labelled::Known,
     };
     let attempt =
         Attempt { span: 1, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };

@@ -4,6 +4,7 @@ use super::family::{Family, single};
 use super::histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US, Snapshot};
 use super::labels::{Labels, OTHER};
 use super::path::DurationsSnapshot;
+use super::shares::Shares;
 use super::{State, agent, dns, upstream, worker};
 use crate::telemetry::catalogue;
 use crate::telemetry::openmetrics::Exemplars;
@@ -58,25 +59,31 @@ impl Collector for Families {
 
 /// The series of `vigie_attempts_total` let in so far: statuses are born on the data path, which knows no cap.
 pub(super) struct AdmittedAttempts {
-    cap: usize,
+    shares: Shares,
     series: HashSet<(Labels, u16)>,
     /// Distinct series folded into `other` at the latest scrape; never shrinks, since shards keep their statuses.
     folded: u64,
 }
 
 impl AdmittedAttempts {
-    pub(super) fn new(cap: usize) -> Self {
-        Self { cap, series: HashSet::new(), folded: 0 }
+    pub(super) fn new(shares: Shares) -> Self {
+        Self { shares, series: HashSet::new(), folded: 0 }
+    }
+
+    /// Shares the room with these upstreams as well.
+    pub(super) fn let_in(&mut self, upstreams: &[Arc<str>]) {
+        self.shares.let_in(upstreams);
     }
 
     /// Forgets the series of upstreams that do not stay.
     pub(super) fn retain(&mut self, stays: impl Fn(&Arc<str>) -> bool) {
         self.series.retain(|(labels, _)| stays(&labels.upstream));
+        self.shares.retain(stays, self.series.iter().map(|(labels, _)| labels));
     }
 
     fn admit(&mut self, labels: &Labels, status: u16) -> bool {
         let key = (labels.clone(), status);
-        self.series.contains(&key) || (self.series.len() < self.cap && self.series.insert(key))
+        self.series.contains(&key) || (self.shares.take(labels) && self.series.insert(key))
     }
 }
 

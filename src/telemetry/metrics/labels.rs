@@ -1,8 +1,10 @@
 //! Label values and their caps: what goes beyond is `other`, and counted.
 
-use crate::exchange::Place;
+use crate::exchange::{Labelled, Place};
 use crate::telemetry::Caps;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The value that stands for everything beyond a cap.
@@ -11,26 +13,67 @@ pub const OTHER: &str = "other";
 /// The upstream and route of calls that were refused before an upstream was found.
 pub const NONE: &str = "none";
 
+/// Known routes an upstream may have as labels: more than a profile has, since a reload may give it another.
+const MAX_KNOWN: usize = 1_000;
+
 /// The labels of the data path's families. Compared and hashed as a tuple of three strings, so that no two tuples merge.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(super) struct Labels {
     pub(super) integration: Arc<str>,
     pub(super) upstream: Arc<str>,
     pub(super) route: Arc<str>,
+    /// The route was made from a path; no part of the tuple.
+    pub(super) generic: bool,
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.values() == other.values()
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.values().hash(state);
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.values().cmp(&other.values())
+    }
 }
 
 impl Labels {
     pub(super) fn of(place: &Place) -> Self {
-        Self { integration: place.integration.clone(), upstream: place.upstream.clone(), route: place.route.clone() }
+        Self {
+            integration: place.integration.clone(),
+            upstream: place.upstream.clone(),
+            route: if place.labelled == Labelled::Other { OTHER.into() } else { place.route.clone() },
+            generic: place.labelled == Labelled::Generic,
+        }
     }
 
     pub(super) fn is(&self, place: &Place) -> bool {
-        self.integration == place.integration && self.upstream == place.upstream && self.route == place.route
+        let route = if place.labelled == Labelled::Other { OTHER } else { &place.route };
+        self.integration == place.integration && self.upstream == place.upstream && &*self.route == route
     }
 
-    /// Where tuples of `upstream` go when their family is full.
+    /// Where tuples of `upstream` go when their family has no room for them.
     pub(super) fn other(upstream: &Arc<str>) -> Self {
-        Self { integration: OTHER.into(), upstream: upstream.clone(), route: OTHER.into() }
+        Self { integration: OTHER.into(), upstream: upstream.clone(), route: OTHER.into(), generic: false }
+    }
+
+    pub(super) fn is_other(&self) -> bool {
+        *self.integration == *OTHER && *self.route == *OTHER
     }
 
     pub(super) fn values(&self) -> [&str; 3] {
@@ -38,11 +81,19 @@ impl Labels {
     }
 }
 
-/// Which values have been let in so far. First come, first served; configured integrations come first.
+/// The routes of one upstream that are labels.
+#[derive(Default)]
+struct Routes {
+    known: HashSet<Arc<str>>,
+    generic: HashSet<Arc<str>>,
+}
+
+/// Which values have been let in so far. First come, first served; configured integrations come first, and a profile's own
+/// routes, which are few, always get in.
 pub(super) struct LabelCaps {
     caps: Caps,
     integrations: HashSet<Arc<str>>,
-    routes: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    routes: HashMap<Arc<str>, Routes>,
     other: Arc<str>,
     none: Arc<str>,
     /// Counts by upstream.
@@ -56,7 +107,7 @@ impl LabelCaps {
         Self {
             caps,
             integrations: integrations.iter().take(caps.integrations).cloned().collect(),
-            routes: upstreams.iter().map(|name| (name.clone(), HashSet::new())).collect(),
+            routes: upstreams.iter().map(|name| (name.clone(), Routes::default())).collect(),
             other: OTHER.into(),
             none: NONE.into(),
             routes_capped: upstreams.iter().map(|name| (name.clone(), 0)).collect(),
@@ -88,18 +139,32 @@ impl LabelCaps {
             self.integrations_capped += 1;
             labels.integration = self.other.clone();
         }
-        let Some(routes) = self.routes.get_mut(&labels.upstream) else {
+        if !self.routes.contains_key(&labels.upstream) {
             // Not configured (a refused call has no upstream): the route would be the caller's invention.
-            return Labels { upstream: self.none.clone(), route: self.none.clone(), ..labels };
-        };
-        if !admitted(routes, &labels.route, self.caps.routes) {
-            *self.routes_capped.entry(labels.upstream.clone()).or_default() += 1;
-            labels.route = self.other.clone();
+            return Labels { upstream: self.none.clone(), route: self.none.clone(), generic: false, ..labels };
+        }
+        if place.labelled != Labelled::Other && !self.lets_in(&labels.upstream, &labels.route, labels.generic) {
+            (labels.route, labels.generic) = (self.other.clone(), false);
         }
         labels
     }
+
+    /// Whether a route may be a label; where there is no room for it, that is counted.
+    pub(super) fn lets_in(&mut self, upstream: &str, route: &str, generic: bool) -> bool {
+        let Some(routes) = self.routes.get_mut(upstream) else { return false };
+        let let_in = if generic {
+            // A template may read like a route that the path is not: it is no new label.
+            routes.known.contains(route) || admitted(&mut routes.generic, route, self.caps.routes)
+        } else {
+            admitted(&mut routes.known, route, MAX_KNOWN)
+        };
+        if !let_in && let Some(capped) = self.routes_capped.get_mut(upstream) {
+            *capped += 1;
+        }
+        let_in
+    }
 }
 
-fn admitted(set: &mut HashSet<Arc<str>>, value: &Arc<str>, cap: usize) -> bool {
-    set.contains(value) || (set.len() < cap && set.insert(value.clone()))
+fn admitted(set: &mut HashSet<Arc<str>>, value: &str, cap: usize) -> bool {
+    set.contains(value) || (set.len() < cap && set.insert(value.into()))
 }

@@ -60,6 +60,7 @@ impl BypassLinks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::Labelled;
     use crate::telemetry::Caps;
 
     #[test]
@@ -67,8 +68,14 @@ mod tests {
         let upstreams: [Arc<str>; 1] = ["crm".into()];
         let caps = parking_lot::Mutex::new(LabelCaps::new(Caps::default(), &[], &upstreams));
         let word = |text: &str| Arc::<str>::from(text);
-        let place =
-            Place { id: 0, integration: word("erp"), system: word("ERP"), upstream: word("crm"), route: word("/x") };
+        let place = Place {
+            id: 0,
+            integration: word("erp"),
+            system: word("ERP"),
+            upstream: word("crm"),
+            route: word("/x"),
+            labelled: Labelled::Known,
+        };
         let mut links = BypassLinks::new(2);
         for field in ["location", "link", "next", "location", "previous"] {
             links.count(&place, &caps, &Bypass { field: field.into(), why: Why::OtherHost });

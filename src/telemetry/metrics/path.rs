@@ -3,6 +3,7 @@
 use super::histogram::{self, DURATION_BOUNDS_US, Exemplar, OVERHEAD_BOUNDS_US, Snapshot};
 use super::labels::Labels;
 use super::method;
+use super::shares::Shares;
 use super::upstream::UpstreamMetrics;
 use crate::exchange::{AgentError, Outcome, is_timed};
 use parking_lot::Mutex;
@@ -201,31 +202,37 @@ impl PathShard {
     }
 }
 
-/// Shards by labels, then by worker; full beyond `cap` tuples.
+/// Shards by labels, then by worker, as far as there is room.
 pub(super) struct Sharded<T> {
-    cap: usize,
+    shares: Shares,
     workers: usize,
     map: HashMap<Labels, Box<[Option<Arc<T>>]>>,
     pub(super) capped: u64,
 }
 
 impl<T> Sharded<T> {
-    pub(super) fn new(cap: usize, workers: usize) -> Self {
-        Self { cap, workers, map: HashMap::new(), capped: 0 }
+    pub(super) fn new(shares: Shares, workers: usize) -> Self {
+        Self { shares, workers, map: HashMap::new(), capped: 0 }
     }
 
-    /// The shard of `worker` for `labels`, or for their `other` when the family is full.
+    /// The shard of `worker` for `labels`, or for their `other` when the family has no room for them.
     pub(super) fn get(&mut self, labels: &Labels, worker: usize, make: fn() -> T) -> Arc<T> {
-        let full = self.map.len() >= self.cap && !self.map.contains_key(labels);
+        let full = !self.map.contains_key(labels) && !self.shares.take(labels);
         let key = if full { Labels::other(&labels.upstream) } else { labels.clone() };
         self.capped += u64::from(full);
         let shards = self.map.entry(key).or_insert_with(|| (0..self.workers).map(|_| None).collect());
         shards[worker % self.workers].get_or_insert_with(|| Arc::new(make())).clone()
     }
 
-    /// Forgets the tuples that do not stay.
-    pub(super) fn retain(&mut self, stays: impl Fn(&Labels) -> bool) {
-        self.map.retain(|labels, _| stays(labels));
+    /// Shares the room with these upstreams as well.
+    pub(super) fn let_in(&mut self, upstreams: &[Arc<str>]) {
+        self.shares.let_in(upstreams);
+    }
+
+    /// Forgets the series of upstreams that do not stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(&Arc<str>) -> bool) {
+        self.map.retain(|labels, _| stays(&labels.upstream));
+        self.shares.retain(stays, self.map.keys().filter(|labels| !labels.is_other()));
     }
 
     /// Every tuple with its shards. A copy of handles only: the table's lock is not held while they are summed, since a

@@ -3,6 +3,7 @@
 
 use super::labels::{LabelCaps, Labels, OTHER};
 use super::method::{self, METHODS};
+use super::shares::Shares;
 use crate::exchange::{Outcome, Place};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,8 +22,7 @@ struct Slot {
 /// Counts by (integration, upstream, route, method, status, outcome). Upstream and outcome survive the cap: both are
 /// closed sets.
 pub(super) struct Requests {
-    cap: usize,
-    series: usize,
+    shares: Shares,
     slots: Vec<Slot>,
     by_labels: HashMap<Labels, usize>,
     /// By [`Place::id`], checked against the place's own labels: an id given twice must not merge two series.
@@ -35,10 +35,9 @@ pub(super) struct Requests {
 pub(super) type Values<'a> = [&'a str; 6];
 
 impl Requests {
-    pub(super) fn new(cap: usize) -> Self {
+    pub(super) fn new(shares: Shares) -> Self {
         Self {
-            cap,
-            series: 0,
+            shares,
             slots: Vec::new(),
             by_labels: HashMap::new(),
             by_place: HashMap::new(),
@@ -81,11 +80,17 @@ impl Requests {
         self.slots.len() - 1
     }
 
+    /// Shares the room with these upstreams as well.
+    pub(super) fn let_in(&mut self, upstreams: &[Arc<str>]) {
+        self.shares.let_in(upstreams);
+    }
+
     /// Forgets the series of upstreams that do not stay.
     pub(super) fn retain(&mut self, stays: impl Fn(&Arc<str>) -> bool) {
         self.slots.retain(|slot| stays(&slot.labels.upstream));
         self.other.retain(|(upstream, _), _| stays(upstream));
-        self.series = self.slots.iter().map(|slot| slot.cells.len()).sum();
+        let remaining = self.slots.iter().flat_map(|slot| slot.cells.iter().map(|_| &slot.labels));
+        self.shares.retain(stays, remaining);
         self.by_labels = self.slots.iter().enumerate().map(|(at, slot)| (slot.labels.clone(), at)).collect();
         // Slots have moved; places find theirs anew.
         self.by_place.clear();
@@ -95,8 +100,7 @@ impl Requests {
         let Slot { labels, cells } = &mut self.slots[slot];
         if let Some(total) = cells.get_mut(&cell) {
             *total += count;
-        } else if self.series < self.cap {
-            self.series += 1;
+        } else if self.shares.take(labels) {
             cells.insert(cell, count);
         } else {
             self.capped += 1;
@@ -113,10 +117,11 @@ impl Requests {
         let mut other = self.other.clone();
         for (labels, method, status, count) in unrecorded {
             let (slot, cell) = (self.slot(labels), (*method, *status, Outcome::Unclassified));
-            if !self.slots[slot].cells.contains_key(&cell) && self.series < self.cap {
-                self.add(slot, cell, 0);
+            let Slot { labels: own, cells } = &mut self.slots[slot];
+            if !cells.contains_key(&cell) && self.shares.take(own) {
+                cells.insert(cell, 0);
             }
-            if self.slots[slot].cells.contains_key(&cell) {
+            if cells.contains_key(&cell) {
                 *extra.entry((slot, cell)).or_default() += count;
             } else {
                 *other.entry((labels.upstream.clone(), Outcome::Unclassified)).or_default() += count;

@@ -1,12 +1,16 @@
+mod caps;
+
 use super::*;
-use crate::exchange::AgentError;
+use crate::exchange::{AgentError, Labelled};
 use crate::telemetry::catalogue;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 fn place(id: u32, integration: &str, upstream: &str, route: &str) -> Place {
     let system = integration.into();
-    Place { id, integration: integration.into(), system, upstream: upstream.into(), route: route.into() }
+    let (integration, upstream, route) = (integration.into(), upstream.into(), route.into());
+    Place { id, integration, system, upstream, route, labelled: Labelled::Generic }
 }
 
 fn metrics(caps: Caps) -> Arc<Metrics> {
@@ -80,6 +84,7 @@ fn filled() -> Arc<Metrics> {
         source: Some("told"),
     };
     metrics.set_quota("crm", "1h", all);
+    metrics.agent().certificates().of(Owner::Upstream, "crm").store(1_800_000_000, Ordering::Relaxed);
     metrics.bypass_link(&place, &Bypass { field: "location".into(), why: Why::OtherHost });
     let held = CredentialInUse { upstream: "crm".into(), integration: None, fingerprint: 0x1f };
     metrics.set_credentials(vec![held]);
@@ -229,54 +234,6 @@ fn lines(text: &str, family: &str) -> usize {
 fn total(text: &str, family: &str) -> f64 {
     let samples = text.lines().filter(|line| line.starts_with(&format!("{family}{{")));
     samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-}
-
-#[test]
-fn a_flood_of_labels_stays_within_the_caps_and_nothing_is_lost() {
-    let caps = Caps { integrations: 10, routes: 50, series: 400 };
-    let metrics = metrics(caps);
-    let mut sent = 0.0;
-    for i in 0..3_000u32 {
-        let place = place(i, &format!("i{}", i % 40), "crm", &format!("/r{i}"));
-        let path = metrics.path(&place, i as usize);
-        path.attempt(200 + (i % 97) as u16);
-        path.observe_exchange(10, 10);
-        path.observe_upstream(10);
-        metrics.request(&place, "GET", 200 + (i % 97) as u16, Outcome::Ok);
-        path.unrecorded("GET", 500, 1);
-        sent += 1.0;
-    }
-    let first = text(&metrics);
-    for family in ["vigie_attempts_total", "vigie_requests_total"] {
-        assert!(lines(&first, family) <= caps.series, "{family}: {}", lines(&first, family));
-        assert!(lines(&first, &format!("{family}{{integration=\"other\",upstream=\"crm\",route=\"other\"")) > 0);
-    }
-    for family in ["vigie_request_duration_seconds", "vigie_upstream_duration_seconds", "vigie_overhead_seconds"] {
-        assert!(lines(&first, family) <= caps.series, "{family}: {}", lines(&first, family));
-        assert_eq!(total(&first, &format!("{family}_count")), sent, "{family}");
-    }
-    assert_eq!(total(&first, "vigie_attempts_total"), sent);
-    assert_eq!(total(&first, "vigie_requests_total"), 2.0 * sent);
-    for family in ["vigie_attempts_total", "vigie_requests_total", "vigie_overhead_seconds"] {
-        assert!(value(&first, &format!("vigie_series_capped_total{{family=\"{family}\"}}")) > Some(0.0), "{family}");
-    }
-    assert!(value(&first, r#"vigie_routes_capped_total{upstream="crm"}"#) > Some(0.0));
-    assert!(value(&first, "vigie_integrations_capped_total") > Some(0.0));
-    let counters = |text: &str| total(text, "vigie_attempts_total") + total(text, "vigie_requests_total");
-    assert_eq!(counters(&text(&metrics)), counters(&first), "a second scrape moves nothing between series");
-}
-
-#[test]
-fn a_configured_integration_keeps_its_name_whoever_came_first() {
-    let metrics = metrics(Caps { integrations: 2, ..Caps::default() });
-    for (i, name) in ["a", "b", "erp"].into_iter().enumerate() {
-        metrics.path(&place(i as u32, name, "crm", "/"), 0).attempt(200);
-    }
-    let series =
-        |name| format!(r#"vigie_attempts_total{{integration="{name}",upstream="crm",route="/",status_code="200"}}"#);
-    let text = text(&metrics);
-    assert_eq!([value(&text, &series("erp")), value(&text, &series("a"))], [Some(1.0), Some(1.0)]);
-    assert_eq!([value(&text, &series("b")), value(&text, &series("other"))], [None, Some(1.0)]);
 }
 
 #[test]

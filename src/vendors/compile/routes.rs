@@ -1,6 +1,7 @@
 //! Routes as written -> the trie and what each method's answer is scanned for.
 
 use super::{Compiler, File, file};
+use crate::vendors::Trust;
 use crate::vendors::route::{Action, Intent, RouteDef, Segment, Trie, Verb};
 use crate::vendors::scan::{Scan, mark};
 use http::Method;
@@ -64,6 +65,7 @@ impl Compiler<'_> {
         let written = [&route.get, &route.post, &route.put, &route.patch, &route.delete];
         let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
         let mut methods = methods.into_iter();
+        let sure = route.from.iter().filter_map(|key| file.sources.get(key)).any(|s| s.trust > Trust::Unverified);
         RouteDef {
             index,
             template: format!("{}/{}", file.paths.base, shown.join("/")).into(),
@@ -74,25 +76,23 @@ impl Compiler<'_> {
             params: segments.iter().enumerate().filter_map(id).collect(),
             actions: written.map(|action| {
                 let method = methods.next()?;
-                action.as_ref().map(|action| self.action(at, file, action, &method))
+                action.as_ref().map(|action| self.action(at, file, action, &method, sure))
             }),
         }
     }
 
-    fn action(&mut self, at: &str, file: &File, action: &file::Action, method: &Method) -> Action {
+    /// `sure`: what is said of its answers may be relied on.
+    fn action(&mut self, at: &str, file: &File, action: &file::Action, method: &Method, sure: bool) -> Action {
         let by_verb = match action.verb {
             Verb::Read | Verb::Listed | Verb::Searched => Intent::Read,
             Verb::Called => Intent::of_method(method),
             _ => Intent::Write,
         };
         let intent = action.intent.unwrap_or(by_verb);
-        Action {
-            verb: action.verb,
-            intent,
-            scan: self.scan(at, file, Some(action)),
-            links: link_scan(file, Some(action)),
-            names_links: !action.links.is_empty(),
-        }
+        let mut scan = self.scan(at, file, Some(action));
+        scan.expects = sure && scan.has(mark::ID | mark::LIST | mark::JOB | mark::ITEMS);
+        let names_links = !action.links.is_empty();
+        Action { verb: action.verb, intent, scan, links: link_scan(file, Some(action)), names_links }
     }
 
     pub fn scan(&mut self, at: &str, file: &File, action: Option<&file::Action>) -> Scan {

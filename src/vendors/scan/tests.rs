@@ -61,6 +61,9 @@ fn only_what_is_filled_is_a_failure() {
         (r#"{"errors":0.5}"#, true),
         (r#"{"success":true}"#, false),
         (r#"{"success":false}"#, true),
+        (r#"{"success":"False"}"#, true),
+        (r#"{"success":"true"}"#, false),
+        (r#"{"success":""}"#, false),
         (r#"{"data":{"errors":["x"],"success":false}}"#, false),
     ];
     for (body, expected) in table {

@@ -40,7 +40,6 @@ async fn start(address: SocketAddr) -> (Running, Arc<Metrics>, Handle) {
         clock,
         network,
         fingerprint_key: [7; 32],
-        max_routes: 300,
     };
     let running = proxy::start(&config, &upstreams, surroundings).await.expect("the data path starts");
     (running, metrics, queue)

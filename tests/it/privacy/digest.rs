@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use vigie::exchange::redact::{MAX_MASKED_BYTES, MaskKey, Masked, Masker, correlation_id};
 use vigie::exchange::{
-    AgentError, Arrival, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Message, Place,
-    Target, Trace,
+    AgentError, Arrival, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Labelled, Message,
+    Place, Target, Trace,
 };
 use vigie::recorder::{Capture, Digest, Knowledge, digest};
 use vigie::secret::Secret;
@@ -224,6 +224,7 @@ fn place() -> Arc<Place> {
         system: word("ERP"),
         upstream: word("crm"),
         route: word("/api/contacts/{id}"),
+        labelled: Labelled::Known,
     })
 }
 

@@ -34,8 +34,7 @@ async fn start(crm: SocketAddr) -> (proxy::Running, Handle) {
     let listener = Listener::plain(([127, 0, 0, 1], 0).into());
     let config = proxy::Config { listeners: vec![listener], afterlife: AFTERLIFE, ..proxy::Config::default() };
     let network = Network::new(&net::Config::default(), Arc::default(), tokio::runtime::Handle::current());
-    let surroundings =
-        Surroundings { metrics, recorder: queue.clone(), clock, network, fingerprint_key: [7; 32], max_routes: 300 };
+    let surroundings = Surroundings { metrics, recorder: queue.clone(), clock, network, fingerprint_key: [7; 32] };
     (proxy::start(&config, &upstreams, surroundings).await.expect("the data path starts"), queue)
 }
 

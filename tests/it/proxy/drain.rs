@@ -127,8 +127,8 @@ async fn rebuilt_windows_count_what_live_ones_did() {
         if of("cut-503") {
             wire.send("HTTP/1.1 503 Down\r\ncontent-length: 100\r\n\r\n{").await;
         } else if of("hidden-503") {
-            wire.send("HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ncontent-length: 37\r\n\r\n").await;
-            wire.send("{\"message\":\"response_code :: 503 x\"} ").await;
+            wire.send("HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ncontent-length: 51\r\n\r\n").await;
+            wire.send("{\"message\":\"UCR x failure :: response_code :: 503\"}").await;
         } else if of("ok") {
             wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
         } else if of("head-timeout") || of("left") {
@@ -178,7 +178,7 @@ async fn a_write_whose_caller_left_is_waited_for() {
         async move {
             wire.head().await;
             waiting.notified().await;
-            wire.send("HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}").await;
+            wire.send("HTTP/1.1 201 Created\r\ncontent-length: 17\r\n\r\n{\"deal\":{\"id\":7}}").await;
         }
     })
     .await;

@@ -34,7 +34,7 @@ async fn all_end(frames: &mut Frames, streams: usize) {
 
 #[tokio::test]
 async fn both_versions_share_a_listener_in_plain_text() {
-    let origin = Origin::http(|_| async { answer(200, "{}") }).await;
+    let origin = Origin::http(|_| async { answer(200, "{\"deal\":{\"id\":1}}") }).await;
     let agent = TestAgent::start(&origin.url(), plain(json!({}))).await;
     let mut frames = Frames::to(agent.proxy_address()).await;
     let crumbs = [("cookie", "a=1"), ("cookie", "b=2"), ("x-correlation-id", "two")];

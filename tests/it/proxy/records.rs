@@ -114,8 +114,10 @@ async fn an_unknown_coding_is_never_called_a_success() {
 
 #[tokio::test]
 async fn answers_are_judged_by_meaning() {
-    let cases: [(u16, &str, &str); 6] = [
-        (400, "{\"message\":\"response_code :: 429\"}", "rate_limited"),
+    let cases: [(u16, &str, &str); 8] = [
+        (400, "{\"message\":\"UCR contact fetch failure :: response_code :: 429\"}", "rate_limited"),
+        (429, "{\"errors\":{\"code\":400}}", "rate_limited"),
+        (503, "{\"errors\":{\"code\":404}}", "vendor_error"),
         (401, "{\"login\":\"failed\",\"message\":\"Requires a user to be logged in\"}", "auth"),
         (403, "{\"message\":\"Access denied\"}", "auth"),
         (429, "", "rate_limited"),

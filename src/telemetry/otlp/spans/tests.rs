@@ -1,6 +1,6 @@
 use super::*;
 use crate::exchange::redact::Masked;
-use crate::exchange::{AgentError, Arrival, Direction, Message, Place, Target, Trace};
+use crate::exchange::{AgentError, Arrival, Direction, Labelled, Message, Place, Target, Trace};
 use http::uri::PathAndQuery;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         system: "ERP".into(),
         upstream: "crm".into(),
         route: "/api/deals/{id}".into(),
+        labelled: Labelled::Known,
     };
     let attempt = |span, start_us, status, error| Attempt {
         span,
