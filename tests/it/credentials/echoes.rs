@@ -1,7 +1,7 @@
 //! An upstream that gives the key back: in no record, in no header, and it is counted.
 
 use super::{get, sent};
-use crate::proxy::support::{Scripted, Wire, head, record};
+use crate::proxy::support::{Scripted, Wire, record};
 use crate::support::{Launch, Origin, TestAgent, client};
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -79,7 +79,8 @@ async fn an_interim_answer_gives_no_key_back() {
     let changes = json!({ "upstreams": { "freshsales": upstream } });
     let agent = TestAgent::start(origin.url(), changes).await;
     let mut caller = Wire::to(&agent.proxy_url()).await;
-    caller.send(head("GET", "/api/deals/1", "hinted", "")).await;
+    // A name of its own, so that no page in a browser can have made the call.
+    caller.send("GET /api/deals/1 HTTP/1.1\r\nhost: localhost\r\nx-correlation-id: hinted\r\n\r\n").await;
     let hints = caller.head().await;
     assert!(hints.starts_with("http/1.1 103 ") && hints.contains("[secret]") && !hints.contains(PLAIN), "{hints}");
     assert!(caller.head().await.starts_with("http/1.1 200 "));
