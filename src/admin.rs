@@ -2,6 +2,7 @@
 
 mod api;
 pub mod audit;
+mod door;
 pub mod endpoint;
 mod guard;
 mod losses;
@@ -10,6 +11,7 @@ mod throttle;
 pub mod tokens;
 
 pub use audit::Audit;
+pub use door::Shown;
 pub use losses::Losses;
 pub use role::Role;
 pub use throttle::{BURST as FAILED_LOGINS, Throttle};
@@ -20,6 +22,7 @@ use crate::exchange::redact::Masker;
 use crate::quota::Quotas;
 use crate::recorder::{self, Callers};
 use crate::telemetry::metrics::Metrics;
+use crate::tls::{FileError, ServerFiles};
 use axum::extract::State as Extract;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -39,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Config {
     /// Loopback by default.
     pub address: SocketAddr,
+    /// It speaks TLS; plain text where absent.
+    pub tls: Option<ServerFiles>,
     /// Bearer tokens. With these and the file's, at least one is there off loopback.
     pub tokens: Vec<Token>,
     /// A file of more tokens, read again when it changes.
@@ -140,12 +145,28 @@ pub fn routes(state: Arc<State>) -> Router {
     endpoint::router(&state).layer(host).with_state(state)
 }
 
-/// Serves until `stop`.
-pub async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationToken) -> std::io::Result<()> {
+impl Config {
+    /// What peers are shown, read from its files; `None` for plain text.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn shown(&self) -> Result<Option<Arc<rustls::ServerConfig>>, FileError> {
+        self.tls.as_ref().map(|files| crate::tls::server_config(files, &[b"h2", b"http/1.1"])).transpose()
+    }
+}
+
+/// Serves until `stop`; TLS where something is `shown`.
+pub async fn serve(
+    listener: TcpListener,
+    shown: Option<Shown>,
+    state: Arc<State>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     tokio::spawn(tokens::watch(Arc::clone(&state), stop.clone()));
+    let door = door::Door::new(listener, shown, Arc::clone(&state.metrics));
     // The guard limits failed log-ins by the connection's other end.
-    let service = routes(state).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    let service = routes(state).into_make_service_with_connect_info::<door::Peer>();
+    axum::serve(door, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
 async fn live(Extract(state): Extract<Arc<State>>) -> Response {

@@ -1,5 +1,6 @@
 //! The composition root: configuration -> running agent. A straight list of builds; then drain, in the reverse order.
 
+mod certificates;
 mod known;
 mod lock;
 mod rebuild;
@@ -73,6 +74,8 @@ pub struct App {
     log: LogSinks,
     history: Option<History>,
     spans: Option<Spans>,
+    /// What the read side shows, if it speaks TLS.
+    shown: Option<admin::Shown>,
     stop_admin: CancellationToken,
 }
 
@@ -81,7 +84,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         adapt_to_file_limits();
         // Before anything is opened: a second agent is told of the address, not of files that the first holds.
-        let admin_listener = listen(config.admin.address).await?;
+        let (admin_listener, shown) = open_admin(&config.admin).await?;
         let data_dir = DataDir::take(&config.data_dir)?;
         let masker = Arc::new(masker(&config)?);
         let clock = Clock::system();
@@ -94,8 +97,7 @@ impl App {
             LogSinks::start(&config.telemetry.log, clock.clone()).context("the exchange log cannot be started")?;
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
-        let runtime = tokio::runtime::Handle::current();
-        let network = Network::new(&config.network, Arc::clone(metrics.dns()), runtime);
+        let network = Network::new(&config.network, Arc::clone(metrics.dns()), tokio::runtime::Handle::current());
         let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), &network)?;
 
         let settings = InForce::new(recorder_settings(&config, &Known::default())?);
@@ -128,10 +130,10 @@ impl App {
             clock,
             ready: AtomicBool::new(true),
         });
-        let (upstreams, _) = names(&config);
-        rebuild_from_history(&config.history, &state, upstreams);
+        rebuild_from_history(&config.history, &state, names(&config).0);
         let stop_admin = CancellationToken::new();
-        tokio::spawn(admin::serve(admin_listener, Arc::clone(&state), stop_admin.clone()));
+        certificates::start(&config, &state.metrics, &state.clock, &stop_admin);
+        tokio::spawn(admin::serve(admin_listener, shown.clone(), Arc::clone(&state), stop_admin.clone()));
         tell_addresses(data_dir.path(), &addresses);
         Ok(Self {
             addresses,
@@ -145,6 +147,7 @@ impl App {
             log,
             history,
             spans,
+            shown,
             stop_admin,
         })
     }
@@ -181,6 +184,12 @@ impl App {
         self.stop_admin.cancel();
         cut
     }
+}
+
+async fn open_admin(config: &admin::Config) -> anyhow::Result<(TcpListener, Option<admin::Shown>)> {
+    let listener = listen(config.address).await?;
+    let shown = config.shown().context("the admin listener's TLS cannot be set up")?;
+    Ok((listener, shown.map(admin::Shown::new)))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {

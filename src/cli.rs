@@ -1,6 +1,7 @@
 //! The command line: one command a file.
 
-pub mod admin_url;
+pub mod admin_client;
+mod admin_url;
 pub mod check_config;
 pub mod demo;
 pub mod healthcheck;

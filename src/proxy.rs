@@ -15,11 +15,12 @@ mod forward;
 pub mod framing;
 mod gate;
 mod h1;
-mod head_wait;
 mod headers;
 mod held;
 mod http2;
 mod injection;
+mod interim;
+mod last_words;
 mod limits;
 mod links;
 mod places;
@@ -28,12 +29,17 @@ mod preface;
 mod reply;
 mod retry;
 mod router;
+mod sending;
 mod serve;
 mod server_timing;
+mod streams;
 mod tap;
 mod target;
 mod tee;
 mod tls;
+mod tunnel;
+mod until_head;
+mod upgrade;
 mod upstreams;
 mod watchdog;
 mod worker;
@@ -223,7 +229,8 @@ fn make_ready(
             authority: listener.tls.as_ref().and_then(crate::tls::ServerFiles::authority),
         });
     }
-    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), &surroundings.network));
+    let (network, certificates) = (&surroundings.network, surroundings.metrics.agent().certificates());
+    let ready = upstreams.iter().map(|u| upstreams::Upstream::new(u.clone(), network, certificates));
     let ready = ready.collect::<Result<_, _>>()?;
     Ok(worker::Shared {
         entrances,

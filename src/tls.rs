@@ -4,11 +4,13 @@
 //! never takes the place of a good one; no message holds key material.
 
 mod client;
+mod dates;
 mod failure;
 mod pem;
 mod server;
 
 pub use client::{Trust, client_config, untrusting};
+pub use dates::{file_not_after, not_after};
 pub use failure::{HandshakeFailure, alert_after_handshake, upstream_error};
 pub use pem::{FileError, Role};
 pub use server::{ServerFiles, server_config};

@@ -4,6 +4,7 @@ use crate::exchange::Origin;
 use crate::net::Proxy;
 use crate::tls::Trust;
 use crate::vendors::{Profile, Written};
+use http::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,12 @@ pub struct Config {
     pub egress: Option<Arc<Proxy>>,
     /// Which HTTP versions to speak to it.
     pub http: HttpVersion,
+    /// Protocols that callers may switch to, in lower case.
+    pub upgrades: Vec<HeaderValue>,
     /// Time-outs.
     pub timeouts: Timeouts,
+    /// How large the head of an answer may be.
+    pub answer_head: AnswerHead,
     /// Idle connections kept per worker.
     pub max_idle_per_worker: usize,
     /// The limit to count against where the vendor tells none.
@@ -70,7 +75,9 @@ impl Config {
             trust: Trust::default(),
             egress: None,
             http: HttpVersion::Auto,
+            upgrades: Vec::new(),
             timeouts: Timeouts::default(),
+            answer_head: AnswerHead::default(),
             max_idle_per_worker: MAX_IDLE_PER_WORKER,
             quota: None,
             rewrite_links: false,
@@ -89,6 +96,22 @@ impl Config {
         let default = if self.tls { 443 } else { 80 };
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == default { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// Bounds of an answer's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// Bytes, its first line included; in HTTP/2 of its decoded fields as RFC 9113 section 6.5.2 counts them.
+    pub bytes: usize,
+    /// Header lines.
+    pub lines: usize,
+}
+
+impl Default for AnswerHead {
+    fn default() -> Self {
+        // CRMs send 1 to 4 KB; large policies and cookies may double that.
+        Self { bytes: 64 << 10, lines: 100 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may ask: `Host` against DNS rebinding, then the token's role against the endpoint's, then the audit log.
 
 use super::audit::{Action, Actor, Entry, masked_query};
+use super::door::Peer;
 use super::endpoint::{Endpoint, Who};
 use super::tokens::Holder;
 use super::{State, api};
@@ -10,7 +11,7 @@ use axum::http::header::{AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,7 +151,7 @@ async fn note(state: &State, actor: Actor, action: Action, object: String) {
 }
 
 fn peer(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
+    request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

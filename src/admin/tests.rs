@@ -20,6 +20,7 @@ fn state_in(dir: &std::path::Path, tokens: &[&str]) -> State {
     };
     let config = Config {
         address: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        tls: None,
         tokens: tokens.iter().map(token).collect(),
         tokens_file: None,
         file_tokens: Vec::new(),

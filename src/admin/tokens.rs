@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(tokens.holder(b"two"), None);
         tokens.replace(&crate::admin::Config {
             address: ([127, 0, 0, 1], 0).into(),
+            tls: None,
             tokens: vec![token("b", Role::Admin, "two")],
             tokens_file: None,
             file_tokens: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a configuration that cannot be used changes nothing; no exchange and no connection is cut by one that can.
 
-use super::{App, names, peers, rebuild_from_history, recorder_settings, tell_addresses, unserved};
+use super::{App, certificates, names, peers, rebuild_from_history, recorder_settings, tell_addresses, unserved};
 use crate::config::Config;
 
 impl App {
@@ -16,6 +16,8 @@ impl App {
             config.proxy.trace_ratio = 0.0;
         }
         let settings = recorder_settings(&config, &self.settings.get().known)?;
+        // Whether it speaks TLS at all needs a restart, as its address does.
+        let admin_shown = config.admin.shown()?;
         let prepared = self.proxy.prepare(&config.proxy, &config.upstreams).await.map_err(unserved)?;
         // From here on nothing fails. Who counts and records knows the new names before the first exchange has them.
         let (upstreams, integrations) = names(&config);
@@ -33,6 +35,11 @@ impl App {
         }
         self.proxy.apply(prepared).await;
         self.state.metrics.retire(&upstreams);
+        if let (Some(shown), Some(renewed)) = (&self.shown, admin_shown) {
+            shown.replace(renewed);
+        }
+        config.admin.address = self.config.admin.address;
+        certificates::note(&config, &self.state.metrics);
         let new = upstreams.into_iter().filter(|name| !known.iter().any(|u| u.name() == name)).collect();
         rebuild_from_history(&self.config.history, &self.state, new);
         self.config.proxy = config.proxy;

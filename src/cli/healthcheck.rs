@@ -1,5 +1,6 @@
 //! `vigie healthcheck`: for container probes, so that no curl is needed in the image.
 
+use super::admin_client::Trust;
 use super::admin_url;
 use super::output::{self, Format};
 use std::process::ExitCode;
@@ -14,6 +15,8 @@ pub struct Args {
     /// The agent's admin address.
     #[arg(long, env = "VIGIE_ADMIN", value_name = "URL", value_parser = admin_url::parse, default_value = "http://127.0.0.1:9464")]
     admin: String,
+    #[command(flatten)]
+    trust: Trust,
     /// Asks `/ready` instead of `/live`.
     #[arg(long)]
     ready: bool,
@@ -26,7 +29,7 @@ pub struct Args {
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let path = if args.ready { "/ready" } else { "/live" };
     let url = format!("{}{path}", args.admin);
-    let client = client(&url)?;
+    let client = args.trust.client(&url)?.timeout(PATIENCE).build()?;
     let (good, detail) = match client.get(&url).send().await {
         Ok(answer) => (answer.status().is_success(), answer.text().await.unwrap_or_default().trim().to_string()),
         Err(error) => (false, format!("no answer from {url}: {}", root_cause(&error))),
@@ -37,12 +40,6 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Table => output::complain(&detail),
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Reading the system's certificates is most of what a probe costs, and an image may have none: plain HTTP needs none.
-fn client(url: &str) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
-    if url.starts_with("http://") { builder.tls_certs_only([]).build() } else { builder.build() }
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

@@ -5,6 +5,7 @@ mod source;
 mod table;
 
 use super::USAGE;
+use super::admin_client::Trust;
 use super::admin_url;
 use super::output::{self, Format};
 use crate::clock::Clock;
@@ -80,6 +81,8 @@ pub struct Args {
     #[arg(long, env = "VIGIE_ADMIN", value_name = "URL", value_parser = admin_url::parse)]
     #[arg(default_value = "http://127.0.0.1:9464")]
     admin: String,
+    #[command(flatten)]
+    trust: Trust,
     /// Bearer token of the admin API; better given by the environment, where no process list shows it.
     #[arg(long, env = "VIGIE_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -122,7 +125,7 @@ impl<W: Write> Session<W> {
             return Ok(ExitCode::from(USAGE));
         }
         let limit = self.args.limit();
-        let mut source = Source::agent(&self.args.admin, self.args.token.as_deref())?;
+        let mut source = Source::agent(&self.args.admin, &self.args.trust, self.args.token.as_deref())?;
         let first = match source.fetch(&pairs, limit.max(1), None).await {
             Err(Failure::NoAgent(reason)) => {
                 source = Source::files(&self.args.data_dir, &reason)?;

@@ -4,7 +4,7 @@
 //! would need it stays silent instead of guessing.
 
 use super::env::Env;
-use super::raw::{File, ListenerTls, Proxy, Upstream};
+use super::raw::{File, Http, ListenerTls, Proxy, Upstream};
 use super::report::{Report, suggestion};
 use super::scalar::{Address, Link, Span};
 use super::tree::{Node, Path, Value};
@@ -28,7 +28,7 @@ pub use tls::{files, trust};
 pub const DEFAULT_PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// What a listener off loopback needs.
 const PROXY_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
-const ADMIN_REMEDY: &str = "use 127.0.0.1, or set allow_plaintext: true beside it";
+const ADMIN_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
 /// Labels of what is in no configured place.
 const RESERVED: [&str; 3] = ["unknown", "other", "vigie"];
 
@@ -257,6 +257,9 @@ impl Checker<'_> {
                 self.range(&path("quota/window"), &quota.window, bounds, "1s to 31d");
             }
             tls::upstream(self, name, upstream);
+            if !upstream.upgrades.is_empty() && matches!(upstream.http, Http::Two) {
+                self.error(&path("upgrades"), "needs HTTP/1.1, and http: 2 rules it out; remove one of them");
+            }
             self.links(name, upstream);
             let plain = !upstream.url.0.tls && !upstream.url.0.is_loopback();
             if plain && !upstream.allow_plaintext {
@@ -332,6 +335,7 @@ impl Checker<'_> {
         self.range("proxy/limits/keep_alive", &limits.keep_alive, second..=hour, "1s to 1h");
         let sizes = [
             ("proxy/limits/head", limits.head.0, 4 << 10, 256 << 10, "4KiB to 256KiB"),
+            ("proxy/limits/answer_head", limits.answer_head.0, 4 << 10, 256 << 10, "4KiB to 256KiB"),
             ("proxy/limits/uri", limits.uri.0, 1 << 10, 60 << 10, "1KiB to 60KiB"),
             ("proxy/limits/body", limits.body.as_ref().map_or(1 << 10, |b| b.0), 1 << 10, 1 << 50, "1KiB or more"),
             ("proxy/limits/min_rate", limits.min_rate.0, 0, 1 << 20, "at most 1MiB"),

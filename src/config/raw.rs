@@ -1,6 +1,6 @@
 //! The file as written: one struct a section. Doc comments are the schema's descriptions and the README's reference.
 
-use super::scalar::{Address, Bytes, Fingerprint, HeaderName, HeaderSecret, Link, Span, Token, Workers};
+use super::scalar::{self, Address, Bytes, Fingerprint, HeaderName, HeaderSecret, Link, Span, Token, Workers};
 use crate::{recorder, telemetry, upstream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -209,6 +209,10 @@ pub struct Upstream {
     /// HTTP version to speak to it.
     #[serde(default)]
     pub http: Http,
+    /// Protocols that callers may switch to with `Upgrade`, e.g. `[websocket]`; an offered `h2c` is left out, any other is refused with 501. Only from HTTP/1.1 and to HTTP/1.1; what is said afterwards is counted, not read.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub upgrades: Vec<scalar::Protocol>,
     /// Time-outs towards it.
     #[serde(default)]
     pub timeouts: Timeouts,

@@ -63,6 +63,7 @@ fn read_side(raw: raw::Admin) -> admin::Config {
     let tokens_file = raw.tokens_file.map(PathBuf::from);
     admin::Config {
         address: raw.address.0,
+        tls: raw.tls.as_ref().map(super::check::files),
         tokens: raw.tokens.into_iter().map(token).collect(),
         // It was read a moment ago; should that fail now, nobody is let in until the file is read again.
         file_tokens: tokens_file.as_deref().and_then(|file| admin::tokens::read(file).ok()).unwrap_or_default(),
@@ -151,7 +152,9 @@ fn upstreams(file: &File, root: &Node, egress: &Egress, report: &mut Report) -> 
             trust: super::check::trust(&raw.tls),
             egress: proxy,
             http: raw.http.into(),
+            upgrades: raw.upgrades.iter().map(|protocol| protocol.0.clone()).collect(),
             timeouts: upstream::Timeouts { connect: times.connect.0, head: times.head.0, idle: times.idle.0 },
+            answer_head: file.proxy.limits.of_answers(),
             max_idle_per_worker: raw.max_idle,
             credential: raw.credential.as_ref().and_then(|credential| written(credential, &profile)),
             access: upstream::Access {

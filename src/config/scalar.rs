@@ -15,7 +15,7 @@ pub use url::{Url, host_and_port, url};
 
 /// Names of the formats that [`check`] knows.
 #[cfg(test)]
-pub const FORMATS: [&str; 11] = [
+pub const FORMATS: [&str; 12] = [
     "vigie-duration",
     "vigie-size",
     "vigie-address",
@@ -26,6 +26,7 @@ pub const FORMATS: [&str; 11] = [
     "vigie-token",
     "vigie-header-name",
     "vigie-header-value",
+    "vigie-protocol",
     "vigie-workers",
 ];
 
@@ -48,6 +49,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "vigie-token" => token(text),
         "vigie-header-name" => header_name(text).map(drop),
         "vigie-header-value" => header_value(text),
+        "vigie-protocol" => protocol(text).map(drop),
         "vigie-workers" => workers(text).map(drop),
         _ => Ok(()),
     }
@@ -164,6 +166,26 @@ fn header_value(text: &str) -> Result<(), String> {
     }
 }
 
+/// Protocols that would take calls out of sight, or make the caller somebody else than the listener took it for.
+const HIDING: [&str; 3] = ["h2c", "http", "tls"];
+
+/// A protocol's name and, where it has one, its version (RFC 9110 section 7.8), in lower case: case tells nothing there.
+fn protocol(text: &str) -> Result<http::HeaderValue, String> {
+    let token = |word: &str| {
+        let symbol = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
+        !word.is_empty() && word.bytes().all(symbol)
+    };
+    let (name, version) = text.split_once('/').unwrap_or((text, "1"));
+    if HIDING.iter().any(|hiding| name.eq_ignore_ascii_case(hiding)) {
+        return Err("would hide calls from the agent; name another protocol or none".to_owned());
+    }
+    let wrong = || "is not a protocol's name in lower case; write for example websocket".to_owned();
+    if !token(name) || !token(version) {
+        return Err(wrong());
+    }
+    text.parse().map_err(|_| wrong())
+}
+
 /// Declares a type that is read from text by `$parse`, shown by `$show`, and known to the schema as `$format`.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident($inner:ty), $format:literal, $parse:expr, $show:expr) => {
@@ -203,6 +225,10 @@ macro_rules! text_type {
     };
 }
 
+text_type!(
+    /// A protocol that HTTP may be switched to.
+    Protocol(http::HeaderValue), "vigie-protocol", protocol, |p| p.to_str().unwrap_or_default().to_owned()
+);
 text_type!(
     /// A length of time.
     Span(Duration), "vigie-duration", duration, |d| match (d.as_millis(), d.as_secs()) {

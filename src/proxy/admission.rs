@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -18,6 +18,27 @@ const MAX_TOLD: usize = 256;
 /// How long one is told.
 const TELLING: Duration = Duration::from_secs(1);
 
+/// Between two lines in the log about refused connections: a flood of them must not become one of lines.
+const LINE_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Untold {
+    refused: u64,
+    line_at: Option<Instant>,
+}
+
+impl Untold {
+    /// How many the line tells that is due at `now`, if one is.
+    fn line(&mut self, now: Instant) -> Option<u64> {
+        self.refused += 1;
+        if self.line_at.is_some_and(|at| now < at + LINE_EVERY) {
+            return None;
+        }
+        self.line_at = Some(now);
+        Some(std::mem::take(&mut self.refused))
+    }
+}
+
 /// Counts the connections there are.
 pub struct Admission {
     total: AtomicUsize,
@@ -25,6 +46,8 @@ pub struct Admission {
     open: AtomicUsize,
     callers: Mutex<HashMap<IpAddr, usize>>,
     told: AtomicUsize,
+    /// Refused since the last line in the log, and when that was.
+    untold: Mutex<Untold>,
     metrics: Arc<Metrics>,
 }
 
@@ -43,6 +66,7 @@ impl Admission {
             open: AtomicUsize::new(0),
             callers: Mutex::default(),
             told: AtomicUsize::new(0),
+            untold: Mutex::default(),
             metrics,
         })
     }
@@ -73,6 +97,7 @@ impl Admission {
     /// Tells a caller in plain text that there is no place for it, and closes. It waits for nobody longer than a second.
     pub fn turn_away(self: &Arc<Self>, mut stream: TcpStream, refused: ConnectionRefused) {
         self.metrics.agent().connection_refused(refused);
+        self.log(refused);
         if self.told.fetch_add(1, Ordering::Relaxed) >= MAX_TOLD {
             self.told.fetch_sub(1, Ordering::Relaxed);
             return;
@@ -94,6 +119,19 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// The first refusal is told at once, then how many there were every minute. No record is made: nothing was read, so
+    /// there is no call to tell of, and a flood would take the history's place.
+    fn log(&self, refused: ConnectionRefused) {
+        let Some(connections) = self.untold.lock().line(Instant::now()) else { return };
+        let key = match refused {
+            ConnectionRefused::Total => "proxy.limits.connections",
+            ConnectionRefused::PerCaller => "proxy.limits.connections_per_caller",
+        };
+        tracing::warn!(connections, last = refused.as_str(), "callers' connections refused: {key} is reached");
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.admission.open.fetch_sub(1, Ordering::Relaxed);
@@ -104,5 +142,18 @@ impl Drop for Place {
                 callers.remove(&self.caller);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_a_line_a_minute() {
+        let (start, mut untold) = (Instant::now(), Untold::default());
+        assert_eq!(untold.line(start), Some(1), "the first at once");
+        let lines: Vec<_> = (1..=130).filter_map(|s| untold.line(start + Duration::from_secs(s))).collect();
+        assert_eq!(lines, [60, 60], "the rest counted");
     }
 }

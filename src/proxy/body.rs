@@ -1,9 +1,11 @@
 //! Bodies on their way through, streamed at once.
 
+use super::conn::{Conn, Phase};
 use super::flight::Flight;
 use super::links::held::Ahead;
 use super::pool::Lease;
 use super::tee::{Fault, Tee};
+use super::tunnel::Tunnel;
 use super::{h1, headers};
 use crate::exchange::{AgentError, Links};
 use bytes::Bytes;
@@ -32,13 +34,19 @@ pub enum RequestBody {
 pub struct Upload {
     body: Option<Incoming>,
     tee: Rc<Tee>,
+    /// The caller's stream, where it is one.
+    stream: Option<Rc<Conn>>,
 }
 
 impl RequestBody {
-    /// Streams `body`, counted and copied by `tee`.
-    pub fn stream(body: Incoming, tee: Rc<Tee>) -> Self {
-        Self::Stream(Upload { body: Some(body), tee })
+    /// Streams `body`, counted and copied by `tee`, and looked after by `stream` where it comes by one.
+    pub fn stream(body: Incoming, tee: Rc<Tee>, stream: Option<Rc<Conn>>) -> Self {
+        Self::Stream(Upload { body: Some(body), tee, stream })
     }
+}
+
+fn data_bytes(frame: &Option<Result<Frame<Bytes>, BodyError>>) -> usize {
+    frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }
 
 /// All bytes that were announced have passed.
@@ -48,6 +56,9 @@ fn is_complete(body: &Incoming) -> bool {
 
 impl Drop for Upload {
     fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            stream.enter(Phase::Between);
+        }
         if let Some(body) = self.body.take().filter(|body| is_complete(body) && !body.is_end_stream()) {
             self.tee.keep_unended(body);
         }
@@ -59,13 +70,23 @@ impl Body for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let (body, tee) = match self.get_mut() {
-            Self::Stream(Upload { body: Some(body), tee }) => (body, tee),
+        let (body, tee, stream) = match self.get_mut() {
+            Self::Stream(Upload { body: Some(body), tee, stream }) => (body, tee, stream),
             Self::Kept(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             _ => return Poll::Ready(None),
         };
         let polled = Pin::new(&mut *body).poll_frame(cx);
         tee.set_starved(polled.is_pending());
+        if let Some(stream) = stream {
+            let came = match &polled {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(frame.data_ref().map_or(0, Bytes::len)),
+                Poll::Ready(_) => Poll::Ready(0),
+                Poll::Pending => Poll::Pending,
+            };
+            if !stream.keeps_sending(came, cx.waker()) {
+                return Poll::Ready(Some(Err("the request's body came too slowly".into())));
+            }
+        }
         let frame = ready!(polled);
         // The client side may never ask again once it has a body's declared length: the end is noted here.
         tee.on_frame(frame.as_ref().map(|f| f.as_ref().map_err(Fault::from)), is_complete(body));
@@ -98,6 +119,8 @@ pub enum ReplyBody {
     Full(Option<Bytes>),
     /// Streams from the upstream.
     Stream(Box<ReplyStream>),
+    /// None: the connection goes on in another protocol.
+    Switched(Option<Box<Tunnel>>),
     /// Streams, but for a beginning that was held.
     Held(Box<Ahead>),
 }
@@ -106,6 +129,11 @@ impl ReplyBody {
     /// A body of Vigie's own.
     pub fn full(bytes: Bytes) -> Self {
         Self::Full((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// What carries the connection on once the answer's head was written, if this is an answer that switches.
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        if let Self::Switched(tunnel) = self { tunnel.take() } else { None }
     }
 }
 
@@ -118,6 +146,7 @@ impl Body for ReplyBody {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Self::Stream(stream) => stream.poll_frame(cx),
             Self::Held(ahead) => ahead.poll_frame(cx),
+            Self::Switched(_) => Poll::Ready(None),
         }
     }
 
@@ -126,6 +155,7 @@ impl Body for ReplyBody {
             Self::Full(bytes) => bytes.is_none(),
             Self::Stream(stream) => stream.is_end_stream(),
             Self::Held(ahead) => ahead.is_end_stream(),
+            Self::Switched(_) => true,
         }
     }
 
@@ -134,6 +164,7 @@ impl Body for ReplyBody {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Stream(stream) => stream.size_hint(),
             Self::Held(ahead) => ahead.size_hint(),
+            Self::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -154,6 +185,8 @@ pub struct ReplyStream {
     source: Option<Source>,
     idle: Duration,
     standstill: Option<Pin<Box<Sleep>>>,
+    /// The caller's stream, where it is one.
+    stream: Option<Rc<Conn>>,
 }
 
 /// What must go on together when the caller leaves in the middle.
@@ -168,11 +201,31 @@ pub struct Source {
 impl ReplyStream {
     /// Starts streaming; `lease` goes back to its pool at the body's end.
     pub fn new(body: AnswerBody, lease: Lease, flight: Flight, tee: Tee, idle: Duration) -> Self {
+        let stream = flight.stream();
+        // Not asked for is not taken: the caller gives no room.
+        stream.iter().for_each(|stream| stream.blocked());
         let mut source = Source { body, failure: None, tee, lease: Some(lease), flight };
         if source.is_end_stream() {
             source.end();
         }
-        Self { source: Some(source), idle, standstill: None }
+        Self { source: Some(source), idle, standstill: None, stream }
+    }
+
+    /// The next piece of the answer.
+    ///
+    /// hyper asks for more of a stream's answer once the caller gave room for it: in between the caller is waited for.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_piece(cx);
+        if let Some(stream) = &self.stream {
+            match &polled {
+                Poll::Ready(frame) => {
+                    stream.wrote(data_bytes(frame));
+                    stream.blocked();
+                }
+                Poll::Pending => stream.wrote(0),
+            }
+        }
+        polled
     }
 
     /// What the exchange tells of the answer's links, while it streams.
@@ -190,8 +243,7 @@ impl ReplyStream {
         self.source.as_ref().map_or_else(SizeHint::default, Source::size_hint)
     }
 
-    /// The next piece of the answer.
-    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         match source.poll_frame(cx) {
             Poll::Ready(frame) => {

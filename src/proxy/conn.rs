@@ -1,14 +1,18 @@
-//! One caller's HTTP/1.1 connection, as its tap, its exchanges and the watchdog see it. All of them are on one thread.
+//! One caller's HTTP/1.1 connection, as its tap, its exchanges and the watchdog see it; or one stream of HTTP/2, as its bodies
+//! do. All of them are on one thread.
 
 use super::framing::Reason;
 use super::limits::Pace;
 use std::cell::{Cell, RefCell};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// A refused or unread request's rest is taken so long after the answer, or the reset that closing then causes could
 /// destroy the answer on its way (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Bytes of interim answers that wait for a caller that does not read; beyond, they are left out.
+const MAX_INTERIM: usize = 64 << 10;
 
 /// What the connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +46,20 @@ pub struct Conn {
     outward: Flow,
     in_flight: Cell<usize>,
     calls: Cell<u64>,
+    answered: Cell<u64>,
+    /// Reading waits for an answer to be given.
+    paused: Cell<bool>,
     awaited: Cell<bool>,
     refusal: Cell<Option<(u64, Reason)>>,
     broken: Cell<Option<Reason>>,
+    /// Nothing that was written waits: what is written next begins a message.
+    clean: Cell<bool>,
+    interim: RefCell<Vec<u8>>,
     cut: Cell<Option<Cut>>,
     waker: RefCell<Option<Waker>>,
+    /// Wakes who reads the body of a stream: that may be another connection's task.
+    reader: RefCell<Option<Waker>>,
+    is_stream: bool,
 }
 
 /// Bytes one way, and whether the caller is waited for.
@@ -91,12 +104,44 @@ impl Conn {
             outward: Flow::default(),
             in_flight: Cell::new(0),
             calls: Cell::new(0),
+            answered: Cell::new(0),
+            paused: Cell::new(false),
             awaited: Cell::new(false),
             refusal: Cell::new(None),
             broken: Cell::new(None),
+            clean: Cell::new(true),
+            interim: RefCell::default(),
             cut: Cell::new(None),
             waker: RefCell::new(None),
+            reader: RefCell::new(None),
+            is_stream: false,
         }
+    }
+
+    /// A new stream of HTTP/2.
+    pub fn stream(now: Duration) -> Self {
+        Self { is_stream: true, ..Self::new(now) }
+    }
+
+    /// True for a stream, whose bytes its bodies tell; a connection's tap tells its own.
+    pub fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// The body of a stream is read: it is waited for, or `came` of it. False when it has taken too long.
+    pub fn keeps_sending(&self, came: Poll<usize>, waker: &Waker) -> bool {
+        match came {
+            Poll::Ready(bytes) => self.read(bytes),
+            Poll::Pending => {
+                self.enter(Phase::Body);
+                self.starves();
+                self.reader.replace(Some(waker.clone()));
+            }
+        }
+        if let Some(Cut::Read(reason)) = self.cut() {
+            self.break_body(reason);
+        }
+        self.broken().is_none()
     }
 
     /// Bytes came.
@@ -138,6 +183,45 @@ impl Conn {
             self.wake();
         }
         self.refusal.get().filter(|(heads, _)| calls >= *heads).map(|(_, reason)| reason)
+    }
+
+    /// A call of the service has its answer, and HTTP goes on behind it.
+    pub fn answered(&self) {
+        self.answered.set(self.answered.get() + 1);
+        if self.paused.take() {
+            self.wake();
+        }
+    }
+
+    /// Nothing is read until the next answer is given.
+    pub fn pause(&self) {
+        self.paused.set(true);
+    }
+
+    /// True once so many heads have their answers.
+    pub fn has_answered(&self, heads: u64) -> bool {
+        self.answered.get() >= heads
+    }
+
+    /// Writes an interim answer (1xx) to the caller before anything else. False when it must be left out: answers before it
+    /// are still being written, or too many wait.
+    pub fn inform(&self, answer: &[u8]) -> bool {
+        let mut interim = self.interim.borrow_mut();
+        let fits = self.clean.get() && interim.len() + answer.len() <= MAX_INTERIM;
+        if fits {
+            interim.extend_from_slice(answer);
+        }
+        fits
+    }
+
+    /// Interim answers that are to be written before anything else, and those not yet written in part.
+    pub fn interim(&self) -> &RefCell<Vec<u8>> {
+        &self.interim
+    }
+
+    /// Something is being written, or all of it was.
+    pub fn set_clean(&self, clean: bool) {
+        self.clean.set(clean);
     }
 
     /// True while fewer than `heads` calls have begun; then the connection's task is woken at the next.
@@ -189,8 +273,10 @@ impl Conn {
     }
 
     fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
+        for waker in [&self.waker, &self.reader] {
+            if let Some(waker) = &*waker.borrow() {
+                waker.wake_by_ref();
+            }
         }
     }
 

@@ -3,11 +3,13 @@
 use super::body::RequestBody;
 use super::flight::micros;
 use super::h1;
+use super::last_words::LastWords;
 use super::pool::Sender;
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::net::{Network, Outlet, SetupError, Target, Transport};
+use crate::telemetry::metrics::NotAfter;
 use crate::tls;
-use crate::upstream::{self, HttpVersion};
+use crate::upstream::{self, AnswerHead, HttpVersion};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
@@ -42,6 +44,8 @@ pub struct Dialer {
     tls: Option<TlsConnector>,
     /// The latest failure of all workers, 0 for none: only a change is worth a line in the log.
     failing: Arc<AtomicU8>,
+    /// Until when the upstream's certificate is good, as the last handshake showed it.
+    not_after: NotAfter,
 }
 
 /// A new connection.
@@ -53,17 +57,17 @@ pub struct Dialed {
 }
 
 impl Dialer {
-    /// For `upstream`; reads the files that its TLS needs, and the egress proxy's.
+    /// For `upstream`; reads the files that its TLS needs, and the egress proxy's. Its certificate's end is noted in `not_after`.
     ///
     /// # Errors
     /// Names what cannot be set up.
-    pub fn new(upstream: &upstream::Config, network: &Network) -> Result<Self, TlsSetupError> {
+    pub fn new(upstream: &upstream::Config, network: &Network, not_after: NotAfter) -> Result<Self, TlsSetupError> {
         // In plain text HTTP/2 both sides begin with a word of their own.
         let silent = upstream.tls || upstream.http != HttpVersion::Http2;
         let target = Target { host: &upstream.host, port: upstream.port, silent };
         let outlet = Outlet::new(network, &target, upstream.egress.as_ref())?;
         let tls = tls_config(upstream)?.map(TlsConnector::from);
-        Ok(Self { outlet, tls, failing: Arc::default() })
+        Ok(Self { outlet, tls, failing: Arc::default(), not_after })
     }
 
     /// Where it leads to.
@@ -103,21 +107,21 @@ impl Dialer {
     ) -> Result<Sender, AgentError> {
         let h2 = upstream.http == HttpVersion::Http2;
         match (transport, &self.tls) {
-            (Transport::Plain(tcp), None) if h2 => http2(tcp, streams).await,
+            (Transport::Plain(tcp), None) if h2 => http2(tcp, streams, upstream.answer_head).await,
             (Transport::Plain(tcp), None) => Ok(Sender::H1(h1::Io::Plain(tcp))),
-            (Transport::Tls(tls), None) if h2 => http2(tls, streams).await,
+            (Transport::Tls(tls), None) if h2 => http2(tls, streams, upstream.answer_head).await,
             (Transport::Tls(tls), None) => Ok(Sender::H1(h1::Io::Tls(tls))),
             (Transport::Plain(tcp), Some(connector)) => {
                 let stream = self.secure(connector, upstream, tcp, times).await?;
                 if h2 || agreed_on_h2(&stream) {
-                    return http2(stream, streams).await;
+                    return http2(LastWords::of(stream), streams, upstream.answer_head).await;
                 }
                 Ok(Sender::H1(h1::Io::Tls(Box::new(stream))))
             }
             (Transport::Tls(tls), Some(connector)) => {
                 let stream = self.secure(connector, upstream, *tls, times).await?;
                 if h2 || agreed_on_h2(&stream) {
-                    return http2(stream, streams).await;
+                    return http2(LastWords::of(stream), streams, upstream.answer_head).await;
                 }
                 Ok(Sender::H1(h1::Io::Nested(Box::new(stream))))
             }
@@ -138,11 +142,16 @@ impl Dialer {
         })?;
         let stream = connector.connect(name, stream).await;
         times.tls_us = clamp(started);
-        stream.map_err(|error| {
+        let stream = stream.map_err(|error| {
             let kind = tls::upstream_error(&error);
             self.tell(upstream, kind, &error);
             kind
-        })
+        })?;
+        let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        if let Some(end) = certificate.and_then(|certificate| tls::not_after(certificate)) {
+            self.not_after.store(end, Ordering::Relaxed);
+        }
+        Ok(stream)
     }
 
     /// Tells of a failure to connect once for each change: every call that fails tells the same.
@@ -185,13 +194,14 @@ fn clamp(since: Instant) -> u32 {
     u32::try_from(micros(since.elapsed())).unwrap_or(u32::MAX)
 }
 
-async fn http2<S>(stream: S, streams: usize) -> Result<Sender, AgentError>
+async fn http2<S>(stream: S, streams: usize, answer_head: AnswerHead) -> Result<Sender, AgentError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let mut builder = http2::Builder::new(LocalExecutor);
     builder.timer(TokioTimer::new()).keep_alive_interval(H2_PING).adaptive_window(true);
     builder.initial_max_send_streams(streams);
+    builder.max_header_list_size(u32::try_from(answer_head.bytes).unwrap_or(u32::MAX));
     let handshake = builder.handshake::<_, RequestBody>(TokioIo::new(stream));
     let (sender, driver) = handshake.await.map_err(|_| AgentError::BadAnswer)?;
     let driver = Rc::new(RefCell::new(Some(Box::pin(driver))));

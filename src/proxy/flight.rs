@@ -3,11 +3,12 @@
 
 use super::body::until_ended;
 use super::conn::{Conn, Cut};
+use super::interim::Interim;
 use super::tee::Tee;
 use super::worker::Worker;
 use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
-use crate::telemetry::metrics::{AttemptEnd, DropStage, PathShard};
+use crate::telemetry::metrics::{AttemptEnd, DropStage, InterimResult, PathShard};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,6 +66,21 @@ impl Flight {
             conn.began();
         }
         self.conn = conn;
+    }
+
+    /// The caller's stream, if it speaks HTTP/2.
+    pub fn stream(&self) -> Option<Rc<Conn>> {
+        self.conn.clone().filter(|conn| conn.is_stream())
+    }
+
+    /// Counts the answers that came before the answer.
+    pub fn informed(&self, interim: &Interim<'_>) {
+        let (forwarded, left_out) = interim.counts();
+        if forwarded + left_out > 0 {
+            let metrics = self.worker.shared.metrics.agent();
+            metrics.interim(InterimResult::Forwarded, forwarded);
+            metrics.interim(InterimResult::LeftOut, left_out);
+        }
     }
 
     /// Counts a copy there was no room for.

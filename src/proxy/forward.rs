@@ -5,17 +5,22 @@ use super::copies::Copies;
 use super::detached::Detached;
 use super::flight::{Flight, micros};
 use super::framing::Reason;
-use super::head_wait::until_head;
 use super::headers::{self, Caller};
-use super::pool::{Failure, Lease, Pool};
+use super::injection::Injection;
+use super::interim::Interim;
+use super::pool::{Lease, Pool};
+use super::sending::{Answered, Watched, send};
 use super::tee::Tee;
+use super::tunnel::Tunnel;
+use super::upgrade::Wish;
+use super::upstreams::Upstream;
 use super::worker::Worker;
-use super::{context, gate, links, reply, retry, router, server_timing, target};
+use super::{context, gate, links, reply, router, server_timing, target};
 use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
 use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::{Body, Incoming};
 use smallvec::SmallVec;
 use std::rc::Rc;
@@ -37,8 +42,10 @@ pub async fn handle(
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
-    if let Err(error) = opened.pass_gate(&worker, listener, &caller, &mut parts) {
-        return refuse(opened.flight, error);
+    let call = (opened.upstream, opened.flight.integration(), opened.target.path());
+    match gate::pass(&worker, listener, &caller, &mut parts, call) {
+        Ok(credential) => opened.credential = credential,
+        Err(error) => return refuse(opened.flight, error),
     }
     if worker.shared.limits.body_bytes.is_some_and(|most| body.size_hint().lower() > most) {
         return refuse(opened.flight, AgentError::BodyTooLarge);
@@ -60,22 +67,6 @@ struct Opened {
     tee: Option<Rc<Tee>>,
     way: links::Way,
     credential: Option<gate::Slot>,
-}
-
-impl Opened {
-    /// Finds out whether the caller may go on, and with which credential.
-    fn pass_gate(
-        &mut self,
-        worker: &Worker,
-        listener: usize,
-        caller: &Caller,
-        parts: &mut request::Parts,
-    ) -> Result<(), AgentError> {
-        let call = (self.upstream, self.flight.integration(), self.target.path());
-        self.credential = gate::pass(worker, listener, caller, parts, call)?;
-        worker.shared.router.take_token(&mut parts.headers);
-        Ok(())
-    }
 }
 
 /// Routes and attributes; a refusal is recorded like any other exchange.
@@ -136,10 +127,7 @@ fn open(
                 parts.headers.remove(name);
             }
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
-            let tee = (!empty).then(|| Rc::new(upload_tee(worker, started)));
-            if let Some(tee) = &tee {
-                flight.upload(Rc::clone(tee));
-            }
+            let tee = (!empty).then(|| upload_tee(worker, started, &mut flight));
             let pool = Rc::clone(&worker.pools[upstream]);
             Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
@@ -151,10 +139,12 @@ fn open(
     }
 }
 
-fn upload_tee(worker: &Worker, started: Instant) -> Tee {
+fn upload_tee(worker: &Worker, started: Instant, flight: &mut Flight) -> Rc<Tee> {
     let shared = &worker.shared;
     let tee = Tee::new(Rc::clone(&worker.copies), shared.capture_request, started);
-    tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
+    let tee = Rc::new(tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX)));
+    flight.upload(Rc::clone(&tee));
+    tee
 }
 
 type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, links::Way, PathAndQuery), AgentError>;
@@ -188,10 +178,14 @@ async fn forward(
     way.called(caller.tls, parts.headers.get(HOST));
     let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
     let span = worker.ids.next();
-    let upgrade = prepare(&mut parts, &mut flight, &caller, runtime.host(), span);
-    if upgrade.is_some_and(|protocol| !headers::is_h2c(&protocol)) {
-        return refuse(flight, AgentError::UpgradeRefused);
-    }
+    // "A server MUST NOT send a 1xx response to an HTTP/1.0 client."
+    let informed = caller.conn.as_deref().filter(|_| parts.version == Version::HTTP_11);
+    let wish = prepare(&mut parts, &mut flight, &caller, (runtime, tee.is_none()), span);
+    let pool = match &wish {
+        Wish::None => pool,
+        Wish::Switch(_) => worker.switching(upstream),
+        Wish::Refused => return refuse(flight, AgentError::UpgradeRefused),
+    };
     if rewriting.is_some() {
         // Only what is not coded can be read on the way.
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -202,72 +196,118 @@ async fn forward(
         return refuse(flight, AgentError::BadRequest);
     }
     let body = match &tee {
-        Some(tee) => RequestBody::stream(body, Rc::clone(tee)),
+        Some(tee) => RequestBody::stream(body, Rc::clone(tee), flight.stream()),
         None => RequestBody::Empty,
     };
     let mut attempt =
         Attempt { span, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
     let request = Request::from_parts(parts, body);
-    let sent = send(&pool, request, tee.as_deref(), runtime.timeouts(), &mut attempt, &mut flight, started);
-    match sent.await {
-        Ok(Answered { mut parts, body, lease, head_at }) => {
-            if credential.is_some_and(|credential| credential.conceal(&mut parts.headers)) {
-                worker.shared.metrics.upstream(&runtime.config.name).credential_echoed();
-            }
-            attempt.status = Some(parts.status.as_u16());
-            let shape = Shape {
-                copies: Rc::clone(&worker.copies),
-                head_at,
-                limit: worker.shared.capture_response,
-                idle: runtime.timeouts().idle,
-            };
-            let names = runtime.profile().response_headers();
-            flight.exchange().response.headers = headers::capture(&parts.headers, names);
-            let map = links::Map::new(&worker.shared, &way);
-            flight.exchange().links.left = map.head(&mut parts.headers);
-            flight.answered(attempt, head_at);
-            let response = answer(parts, body, lease, flight, shape);
-            match rewriting {
-                Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
-                None => response,
-            }
+    let interim = Interim::to(informed, credential);
+    let watched = Watched { tee: tee.as_deref(), timeouts: runtime.timeouts(), interim: &interim };
+    let sent = send(&pool, request, &watched, &mut attempt, &mut flight, started).await;
+    flight.informed(&interim);
+    match sent {
+        Ok(answered) => {
+            attempt.status = Some(answered.parts.status.as_u16());
+            let next = Next { way: &way, credential, wish, rewriting };
+            pass_on(&worker, runtime, answered, attempt, flight, next).await
         }
-        Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
-        Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
-            let error = reason.of_request();
-            flight.fail(error);
-            reply::problem(error, Some(flight.correlation_id()), Some(reason))
-        }
-        Err(_) if tee.as_ref().is_some_and(|t| t.malformed()) => refuse(flight, AgentError::BadRequest),
-        Err(error) if tee.as_ref().is_some_and(|t| t.failed()) => {
-            flight.abandon();
-            reply::problem(error, Some(flight.correlation_id()), None)
-        }
-        Err(error) => {
-            attempt.error = Some(error);
-            flight.unanswered(attempt);
-            refuse(flight, error)
-        }
+        Err(error) => unanswered(error, attempt, flight, tee.as_deref(), &caller),
     }
 }
 
+/// What an answer is turned by.
+struct Next<'a> {
+    way: &'a links::Way,
+    credential: Option<&'a Injection>,
+    wish: Wish,
+    rewriting: Option<links::body::Plan<'a>>,
+}
+
+/// Turns the upstream's answer into the caller's.
+async fn pass_on(
+    worker: &Rc<Worker>,
+    runtime: &Upstream,
+    answered: Answered,
+    attempt: Attempt,
+    mut flight: Flight,
+    next: Next<'_>,
+) -> Response<ReplyBody> {
+    let Answered { mut parts, body, lease, head_at } = answered;
+    if next.credential.is_some_and(|credential| credential.conceal(&mut parts.headers)) {
+        worker.shared.metrics.upstream(&runtime.config.name).credential_echoed();
+    }
+    let shape = Shape {
+        copies: Rc::clone(&worker.copies),
+        head_at,
+        limit: worker.shared.capture_response,
+        idle: runtime.timeouts().idle,
+    };
+    let names = runtime.profile().response_headers();
+    flight.exchange().response.headers = headers::capture(&parts.headers, names);
+    let map = links::Map::new(&worker.shared, next.way);
+    flight.exchange().links.left = map.head(&mut parts.headers);
+    flight.answered(attempt, head_at);
+    if let Wish::Switch(protocol) = next.wish
+        && parts.status == StatusCode::SWITCHING_PROTOCOLS
+    {
+        return switch(parts, protocol, lease, flight, &shape);
+    }
+    let response = answer(parts, body, lease, flight, shape);
+    match next.rewriting {
+        Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
+        None => response,
+    }
+}
+
+/// What the caller gets where the upstream gave no answer: by whoever is to blame for that.
+fn unanswered(
+    error: AgentError,
+    mut attempt: Attempt,
+    mut flight: Flight,
+    tee: Option<&Tee>,
+    caller: &Caller,
+) -> Response<ReplyBody> {
+    if tee.is_some_and(Tee::too_large) {
+        return refuse(flight, AgentError::BodyTooLarge);
+    }
+    if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) {
+        let error = reason.of_request();
+        flight.fail(error);
+        return reply::problem(error, Some(flight.correlation_id()), Some(reason));
+    }
+    if tee.is_some_and(Tee::malformed) {
+        return refuse(flight, AgentError::BadRequest);
+    }
+    if tee.is_some_and(Tee::failed) {
+        flight.abandon();
+        return reply::problem(error, Some(flight.correlation_id()), None);
+    }
+    attempt.error = Some(error);
+    flight.unanswered(attempt);
+    refuse(flight, error)
+}
+
 /// Rewrites the request's headers for the next hop.
-/// Gives the protocol that the caller would rather speak, if there is one.
+/// Gives what becomes of the caller's wish for another protocol, if it has one.
 fn prepare(
     parts: &mut request::Parts,
     flight: &mut Flight,
     caller: &Caller,
-    host: &HeaderValue,
+    (upstream, bodiless): (&Upstream, bool),
     span: u64,
-) -> Option<HeaderValue> {
+) -> Wish {
+    let trailers = headers::takes_trailers(&parts.headers, parts.version);
+    let offer = headers::strip_hop_by_hop(&mut parts.headers);
+    let wish = Wish::of(offer, parts, bodiless, &upstream.config.upgrades);
     let headers = &mut parts.headers;
-    let trailers = headers::takes_trailers(headers, parts.version);
-    let upgrade = headers::strip_hop_by_hop(headers);
-    if trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+    match &wish {
+        Wish::Switch(protocol) => headers::announce_switch(headers, protocol.clone()),
+        _ if trailers => drop(headers.insert(TE, HeaderValue::from_static("trailers"))),
+        _ => {}
     }
     headers.remove(router::TOKEN_HEADER);
-    headers::announce(headers, caller, host, parts.version);
+    headers::announce(headers, caller, upstream.host(), parts.version);
     let exchange = flight.exchange();
     if exchange.trace.parent.is_none() {
         // It belongs to a trace that is not continued (W3C Trace Context section 3.3).
@@ -276,75 +316,13 @@ fn prepare(
     headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
     set_correlation_id(headers, exchange.correlation_id.as_str());
     parts.version = Version::HTTP_11;
-    upgrade
+    wish
 }
 
 fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(headers::CORRELATION_ID, value);
     }
-}
-
-/// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
-/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
-/// once more as an attempt of its own.
-async fn send(
-    pool: &Rc<Pool>,
-    mut request: Request<RequestBody>,
-    tee: Option<&Tee>,
-    timeouts: crate::upstream::Timeouts,
-    attempt: &mut Attempt,
-    flight: &mut Flight,
-    started: Instant,
-) -> Result<Answered, AgentError> {
-    let (mut fresh, mut again) = (false, false);
-    loop {
-        let mut lease = match pool.lease(fresh).await {
-            Ok(lease) => lease,
-            Err((error, times)) => {
-                attempt.upstream_us = micros(started.elapsed());
-                attempt.connect = Some(times);
-                return Err(error);
-            }
-        };
-        let sent_at = Instant::now();
-        attempt.start_us = micros(sent_at.saturating_duration_since(started));
-        attempt.connect = lease.connect;
-        attempt.http_version = lease.http_version();
-        flight.on_wire(Some(attempt.clone()));
-        let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
-        let result = until_head(lease.send(request), tee, timeouts, sent_at).await;
-        let head_at = Instant::now();
-        let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
-        attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
-        match result {
-            Ok(Ok((parts, body))) => {
-                lease.works();
-                return Ok(Answered { parts, body, lease, head_at });
-            }
-            Err(error) => return Err(error),
-            Ok(Err(Failure::Unsent(unsent))) if lease.reused() && !fresh => {
-                lease.discard();
-                request = *unsent;
-                fresh = true;
-                flight.on_wire(None);
-            }
-            Ok(Err(Failure::Refused)) => {
-                let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
-                request = flight.send_again(attempt, next);
-                again = true;
-            }
-            Ok(Err(failure)) => return Err(pool.blame(&failure)),
-        }
-    }
-}
-
-/// An answer's head, and where its body is read.
-struct Answered {
-    parts: Parts,
-    body: AnswerBody,
-    lease: Lease,
-    head_at: Instant,
 }
 
 /// What the streaming of an answer needs to know.
@@ -355,7 +333,8 @@ struct Shape {
     idle: Duration,
 }
 
-fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
+/// Rewrites an answer's headers for the caller; gives when that was done.
+fn announce_answer(parts: &mut Parts, flight: &mut Flight, shape: &Shape) -> Instant {
     headers::strip_hop_by_hop(&mut parts.headers);
     headers::announce_reply(&mut parts.headers);
     set_correlation_id(&mut parts.headers, flight.correlation_id());
@@ -367,6 +346,30 @@ fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, 
         parts.headers.append(headers::SERVER_TIMING, value);
     }
     parts.version = Version::HTTP_11;
+    now
+}
+
+fn answer(mut parts: Parts, body: AnswerBody, lease: Lease, mut flight: Flight, shape: Shape) -> Response<ReplyBody> {
+    // HTTP/2 has no switch, and what is not the last answer was not read as one.
+    if parts.status.is_informational() {
+        return refuse(flight, AgentError::BadAnswer);
+    }
+    let now = announce_answer(&mut parts, &mut flight, &shape);
     let stream = ReplyStream::new(body, lease, flight, Tee::new(shape.copies, shape.limit, now), shape.idle);
     Response::from_parts(parts, ReplyBody::Stream(Box::new(stream)))
+}
+
+/// Passes a switch on: the connection is the tunnel's once the caller has the answer's head.
+fn switch(
+    mut parts: Parts,
+    protocol: HeaderValue,
+    lease: Lease,
+    mut flight: Flight,
+    shape: &Shape,
+) -> Response<ReplyBody> {
+    announce_answer(&mut parts, &mut flight, shape);
+    headers::announce_switch(&mut parts.headers, protocol);
+    let Some(switched) = lease.into_switched() else { return refuse(flight, AgentError::BadAnswer) };
+    let tunnel = Tunnel::new(switched, flight, shape.idle);
+    Response::from_parts(parts, ReplyBody::Switched(Some(Box::new(tunnel))))
 }

@@ -14,14 +14,17 @@ mod head;
 mod io;
 mod upload;
 
+pub use encode::interim_head;
 pub use io::{Io, Scratch};
 
 use super::body::RequestBody;
+use super::interim::Interim;
 use crate::tls;
+use crate::upstream::AnswerHead;
 use bytes::{Buf, Bytes};
 use head::{Head, Length, Search};
 use http::response::Parts;
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -59,6 +62,16 @@ pub struct Connection {
     reading: Reading,
     interim: u8,
     keep_alive: bool,
+}
+
+/// What an answer's head may be, and whom those before it are told to.
+pub struct Awaited<'a> {
+    /// Gets the interim answers.
+    pub interim: &'a Interim<'a>,
+    /// The protocol that the request asks to switch to.
+    pub asked: Option<HeaderValue>,
+    /// How large it may be.
+    pub limits: AnswerHead,
 }
 
 enum Reading {
@@ -108,36 +121,57 @@ impl Connection {
         }
     }
 
-    /// Sends what can be sent and reads the answer's head.
+    /// Sends what can be sent and reads the answer's head; those before it are told on the way.
     ///
     /// # Errors
     /// [`Broken`]; the connection cannot be used again.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Broken>> {
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, awaited: &Awaited<'_>) -> Poll<Result<Parts, Broken>> {
         loop {
             self.send_more(cx)?;
             let Reading::Head(search, bodiless) = &mut self.reading else {
                 return Poll::Ready(Err(Broken::Malformed));
             };
-            let Some(length) = search.end(&self.read)? else {
+            let Some(length) = search.end(&self.read, awaited.limits)? else {
                 if ready!(self.poll_fill(cx))? == 0 {
                     return Poll::Ready(Err(Broken::Closed));
                 }
                 continue;
             };
             let bodiless = *bodiless;
-            let head = Head::parse(self.read.split_to(length), bodiless)?;
+            let head = Head::parse(self.read.split_to(length), bodiless, awaited.limits)?;
+            if head.parts.status == StatusCode::SWITCHING_PROTOCOLS {
+                self.switch(&head, awaited)?;
+                return Poll::Ready(Ok(head.parts));
+            }
             if head.is_interim() {
                 self.interim += 1;
                 if self.interim > MAX_INTERIM {
                     return Poll::Ready(Err(Broken::Malformed));
                 }
                 self.reading = Reading::Head(Search::default(), bodiless);
+                awaited.interim.came(head.parts);
                 continue;
             }
             self.keep_alive &= head.keep_alive;
             self.reading = Reading::Body(head.length);
             return Poll::Ready(Ok(head.parts));
         }
+    }
+
+    /// Only what was asked for may be switched to, and only by a peer that has the whole request.
+    fn switch(&mut self, head: &Head, awaited: &Awaited<'_>) -> Result<(), Broken> {
+        self.keep_alive = false;
+        let asked = awaited.asked.as_ref().ok_or(Broken::Malformed)?;
+        if !self.upload.is_done() || !head.switches_to(asked) {
+            return Err(Broken::Malformed);
+        }
+        self.reading = Reading::Nothing;
+        Ok(())
+    }
+
+    /// The bytes below after a switch, and what was read of them behind the answer's head.
+    pub fn into_switched(self) -> (Io, Bytes) {
+        (self.io, self.read)
     }
 
     /// Reads the answer's body; goes on sending the request's.

@@ -67,11 +67,31 @@ const PROTECTED: [&str; 18] = [
     "via",
 ];
 
+/// Other protocols that a message's sender would rather speak.
+#[derive(Debug)]
+pub struct Offer {
+    /// What `Upgrade` lists; several lines are one list.
+    pub protocols: HeaderValue,
+    /// `Connection` lists `upgrade`, as it must (RFC 9110 section 7.8).
+    pub announced: bool,
+}
+
+impl Offer {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all(UPGRADE).iter();
+        let first = lines.next()?.clone();
+        let protocols = lines.try_fold(first, |joint, line| {
+            HeaderValue::from_bytes(&[joint.as_bytes(), b", ", line.as_bytes()].concat()).ok()
+        })?;
+        Some(Self { protocols, announced: lists(headers, CONNECTION, b"upgrade") })
+    }
+}
+
 /// Removes what must not be forwarded, in either direction. Framing headers go as well: the next hop's are written anew.
-/// Gives the protocol that was asked for or offered, if one was.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+/// Gives the protocols that were asked for or offered, if any were.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<Offer> {
     // It is listed in `Connection` as a rule, so it is read before what is listed goes.
-    let listed = headers.contains_key(CONNECTION).then(|| headers.get(UPGRADE).cloned()).flatten();
+    let listed = headers.contains_key(CONNECTION).then(|| Offer::of(headers)).flatten();
     if headers.contains_key(CONNECTION) {
         strip_listed(headers);
     }
@@ -80,17 +100,17 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     if !headers.keys().any(|name| may_be_in(lengths, name) && HOP_BY_HOP.contains(name)) {
         return listed;
     }
-    let upgrade = listed.or_else(|| headers.get(UPGRADE).cloned());
+    let upgrade = listed.or_else(|| Offer::of(headers));
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
     upgrade
 }
 
-/// True for the one upgrade that may be left out silently: the caller then goes on in HTTP/1.1, which is what it asked in
-/// (RFC 9113 section 3.1). Java's client sends it with its first request to every plain address.
-pub fn is_h2c(upgrade: &HeaderValue) -> bool {
-    upgrade.as_bytes().eq_ignore_ascii_case(b"h2c")
+/// Says on the next hop which protocol is asked for, or was switched to.
+pub fn announce_switch(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
 }
 
 /// The lengths that occur in a list of names, as bits: most names on the wire fail this test and need no comparison.
@@ -109,11 +129,15 @@ fn may_be_in(lengths: u64, name: &HeaderName) -> bool {
 /// True when the sender takes trailers. `TE` speaks of its own connection, which HTTP/1.1 has it say beside
 /// (RFC 9110 section 10.1.4), so it is said anew on the next.
 pub fn takes_trailers(headers: &HeaderMap, version: Version) -> bool {
-    let lists = |name, word: &[u8]| {
-        let words = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
-        words.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(word))
-    };
-    headers.contains_key(TE) && lists(TE, b"trailers") && (version == Version::HTTP_2 || lists(CONNECTION, b"te"))
+    headers.contains_key(TE)
+        && lists(headers, TE, b"trailers")
+        && (version == Version::HTTP_2 || lists(headers, CONNECTION, b"te"))
+}
+
+/// True when a header that is a list holds `word`.
+pub fn lists(headers: &HeaderMap, name: HeaderName, word: &[u8]) -> bool {
+    let words = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    words.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(word))
 }
 
 fn strip_listed(headers: &mut HeaderMap) {
@@ -155,7 +179,7 @@ pub struct Caller {
     pub tls: bool,
     /// The authorities by which its certificate was verified, if it showed one.
     pub certified: Option<[u8; 32]>,
-    /// The connection, when it is one of HTTP/1.1.
+    /// The connection of HTTP/1.1, or the stream of HTTP/2.
     pub conn: Option<Rc<Conn>>,
 }
 
@@ -166,7 +190,7 @@ impl Caller {
         Self { address, tls, certified: None, conn: None }
     }
 
-    /// On this HTTP/1.1 connection.
+    /// On this connection or stream.
     pub fn on(mut self, conn: Rc<Conn>) -> Self {
         self.conn = Some(conn);
         self

@@ -1,10 +1,11 @@
 //! Callers that speak HTTP/2: many exchanges on one connection, bounded so that no one of them takes it all.
 
 use super::body::ReplyBody;
-use super::connect::LocalExecutor;
+use super::conn::Conn;
 use super::drain::Watch;
 use super::forward;
 use super::serve::Seat;
+use super::streams::Tasks;
 use crate::telemetry::metrics::ConnectionCut;
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
@@ -14,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -60,20 +62,21 @@ where
     let metrics = std::sync::Arc::clone(&seat.worker().shared.metrics);
     let max_streams = seat.worker().shared.max_streams;
     let keep_alive = seat.worker().shared.limits.pace.keep_alive;
-    let context = std::rc::Rc::new((
-        seat,
-        Streams { begun_at: Cell::new(None), answered: Cell::new(0), abandoned: Cell::new(0) },
-    ));
-    let serving = std::rc::Rc::clone(&context);
+    let context =
+        Rc::new((seat, Streams { begun_at: Cell::new(None), answered: Cell::new(0), abandoned: Cell::new(0) }));
+    let serving = Rc::clone(&context);
+    let tasks = Tasks::default();
+    let running = tasks.clone();
     let service = service_fn(move |request| {
-        let context = std::rc::Rc::clone(&serving);
-        async move { Ok::<_, Infallible>(answer(&context.0, &context.1, request).await) }
+        let context = Rc::clone(&serving);
+        let tasks = tasks.clone();
+        async move { Ok::<_, Infallible>(answer(&context.0, &context.1, &tasks, request).await) }
     });
     let streams = &context.1;
-    let connection = builder(max_streams).serve_connection(TokioIo::new(stream), service);
+    let connection = builder(max_streams, running.clone()).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let mut look = std::pin::pin!(tokio::time::sleep(keep_alive));
-    let mut closing = false;
+    let (mut closing, mut closing_idle) = (false, false);
     let ended = std::future::poll_fn(|cx| {
         if watch.has_begun() && !closing {
             closing = true;
@@ -90,7 +93,13 @@ where
             // It never sent a request: there is nothing to finish.
             let Some(begun_at) = streams.begun_at.get() else { return std::task::Poll::Ready(None) };
             let due = begun_at + keep_alive;
+            // All was answered long ago, and what is still there is not read: nobody waits for it.
+            if closing_idle && running.running() == 0 {
+                metrics.agent().connection_cut(ConnectionCut::Unread);
+                return std::task::Poll::Ready(None);
+            }
             if due <= now {
+                closing_idle = true;
                 connection.as_mut().graceful_shutdown();
             }
             look.as_mut().reset(due.max(now + keep_alive / 4).into());
@@ -105,8 +114,8 @@ where
     }
 }
 
-fn builder(max_streams: u32) -> http2::Builder<LocalExecutor> {
-    let mut builder = http2::Builder::new(LocalExecutor);
+fn builder(max_streams: u32, tasks: Tasks) -> http2::Builder<Tasks> {
+    let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(max_streams)
@@ -126,13 +135,16 @@ fn is_calm_enhanced(error: &hyper::Error) -> bool {
     cause.and_then(h2::Error::reason) == Some(h2::Reason::ENHANCE_YOUR_CALM)
 }
 
-async fn answer(seat: &Seat, streams: &Streams, mut request: Request<Incoming>) -> Response<ReplyBody> {
+async fn answer(seat: &Seat, streams: &Streams, tasks: &Tasks, mut request: Request<Incoming>) -> Response<ReplyBody> {
+    let worker = seat.worker();
+    let stream = Rc::new(Conn::stream(worker.shared.clock.elapsed()));
+    tasks.carries(Rc::clone(&stream), worker.watchdog.watch(&stream));
     streams.begun_at.set(Some(Instant::now()));
     let mut waited = Waited { streams, for_answer: false };
     let (headers, uri) = head(&mut request);
     name_host(headers, &uri);
     join_cookies(headers);
-    let response = forward::handle(seat.worker(), seat.listener, seat.caller.clone(), request).await;
+    let response = forward::handle(worker, seat.listener, seat.caller.clone().on(stream), request).await;
     waited.for_answer = true;
     response
 }

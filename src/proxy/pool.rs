@@ -6,11 +6,12 @@ mod tend;
 
 use super::body::{AnswerBody, RequestBody};
 use super::h1::{self, Broken};
+use super::interim::Interim;
 use super::{connect, retry};
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
 use bytes::Bytes;
-use http::header::{CONNECTION, TE};
+use http::header::{CONNECTION, TE, UPGRADE};
 use http::response::Parts;
 use http::{HeaderValue, Request, Uri};
 use http_body::{Frame, SizeHint};
@@ -265,17 +266,23 @@ impl Lease {
         self.connect.is_none()
     }
 
-    /// Sends, and reads the answer's head.
+    /// Sends, and reads the answer's head; those before it are told to `interim`.
     ///
     /// # Errors
     /// [`Failure`], with the request where not a byte of it was taken.
-    pub async fn send(&mut self, mut request: Request<RequestBody>) -> Result<(Parts, AnswerBody), Failure> {
+    pub async fn send(
+        &mut self,
+        mut request: Request<RequestBody>,
+        interim: &Interim<'_>,
+    ) -> Result<(Parts, AnswerBody), Failure> {
         let served = self.reused();
         match &mut self.lent {
             Lent::H1(connection) => {
                 announce_trailers(&mut request);
+                let asked = request.headers().get(UPGRADE).cloned();
+                let awaited = h1::Awaited { interim, asked, limits: self.pool.config.answer_head };
                 connection.start(request, served).map_err(Failure::Unsent)?;
-                let parts = std::future::poll_fn(|cx| connection.poll_head(cx)).await;
+                let parts = std::future::poll_fn(|cx| connection.poll_head(cx, &awaited)).await;
                 Ok((parts.map_err(Failure::Broken)?, AnswerBody::Leased))
             }
             Lent::H2(sender, _) => {
@@ -308,6 +315,11 @@ impl Lease {
     /// What is known of the length of an HTTP/1.1 answer's rest.
     pub fn size_hint(&self) -> SizeHint {
         if let Lent::H1(connection) = &self.lent { connection.size_hint() } else { SizeHint::default() }
+    }
+
+    /// The bytes below an HTTP/1.1 connection that was switched to another protocol.
+    pub fn into_switched(self) -> Option<(h1::Io, Bytes)> {
+        if let Lent::H1(connection) = self.lent { Some(connection.into_switched()) } else { None }
     }
 
     /// Gives up a connection that turned out to be closed. Of those that shared it, the first makes the new one.

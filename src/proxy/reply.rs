@@ -104,8 +104,8 @@ fn explain_limits(error: AgentError) -> (&'static str, &'static str) {
             ("The answer was not read in time", "Read it as it comes, or lower proxy.limits.min_rate.")
         }
         AgentError::UpgradeRefused => (
-            "Vigie does not switch protocols",
-            "Call without Upgrade, or connect to the vendor directly for this; it was not forwarded.",
+            "This switch to another protocol is not allowed here",
+            "Call without Upgrade, or list the protocol in upstreams.<name>.upgrades and ask by GET over HTTP/1.1; it was not forwarded.",
         ),
         AgentError::TooManyConnections => {
             ("Too many connections", "Reuse connections, or raise proxy.limits.connections or connections_per_caller.")
@@ -116,7 +116,7 @@ fn explain_limits(error: AgentError) -> (&'static str, &'static str) {
         ),
         AgentError::AnswerTooLarge => (
             "The head of the upstream's answer is too large",
-            "The request may have been carried out. Look before sending it again; tell the vendor.",
+            "The request may have been carried out: look before sending it again. Raise proxy.limits.answer_head or answer_headers.",
         ),
         error if error.is_proxy() => explain_proxy(error),
         error => explain_tls(error),

@@ -101,15 +101,21 @@ async fn either(seat: Seat, watch: Watch, stream: TcpStream) {
 async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, stream: S) {
     let (leaving, worker) = (watch.flag(), seat.worker());
     let conn = Rc::new(Conn::new(worker.shared.clock.elapsed()));
-    let _watched = worker.watchdog.watch(&conn);
+    let watched = worker.watchdog.watch(&conn);
     let limits = worker.shared.limits.message;
     drop(worker);
     let caller = seat.caller.clone().on(Rc::clone(&conn));
-    let (seat, leaving) = (&seat, &leaving);
+    let switched = RefCell::new(None);
+    let (seat, leaving, switched, state) = (&seat, &leaving, &switched, &conn);
     let service = service_fn(|request| {
         let (worker, caller) = (seat.worker(), caller.clone());
         async move {
             let mut response = forward::handle(worker, seat.listener, caller, request).await;
+            if let Some(tunnel) = response.body_mut().take_tunnel() {
+                switched.replace(Some(tunnel));
+                return Ok(response);
+            }
+            state.answered();
             if leaving.get() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -122,27 +128,35 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, 
     if limits.headers > HYPERS_HEADERS {
         builder.max_headers(limits.headers);
     }
-    let connection = builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = builder.serve_connection(TokioIo::new(Tap::new(stream, Rc::clone(&conn), limits)), service);
     let mut linger: Option<Pin<Box<Sleep>>> = None;
     let mut closing = false;
     // A broken connection shows in its exchange; one without an exchange is nobody's concern.
-    let _ = std::future::poll_fn(|cx| {
+    let ended = std::future::poll_fn(|cx| {
         if watch.has_begun() && !closing {
             let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
             if linger.as_mut().poll(cx).is_ready() {
                 closing = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
         }
         if matches!(conn.cut(), Some(Cut::Idle | Cut::Write)) {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(false);
         }
         conn.driven_by(cx.waker());
         watch.list(cx.waker());
-        connection.as_mut().poll(cx)
+        Pin::new(&mut connection).poll(cx).map(|ended| ended.is_ok())
     })
     .await;
+    let Some(tunnel) = switched.take() else { return };
+    if !ended {
+        return tunnel.unwanted();
+    }
+    drop(watched);
+    let parts = connection.into_parts();
+    let (stream, held) = parts.io.into_inner().into_parts();
+    let early = [&*parts.read_buf, &held].concat();
+    Box::pin(tunnel.run(stream, &early)).await;
 }
 
 /// Counts a connection while it lives.

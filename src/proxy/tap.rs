@@ -45,6 +45,12 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         }
     }
 
+    /// The connection, of which nothing more is judged, and what was read behind the head that switched it to another
+    /// protocol.
+    pub fn into_parts(self) -> (S, Vec<u8>) {
+        (self.io, self.held.back().to_vec())
+    }
+
     /// Judges what was just read into `buf` behind `before`, and leaves there what may pass.
     fn judge(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         let new = &buf.filled()[before..];
@@ -64,6 +70,10 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         if !whole_line && self.held.back().len() <= self.limits.head_bytes {
             return Ok(());
         }
+        self.judge_held()
+    }
+
+    fn judge_held(&mut self) -> io::Result<()> {
         let Fed { pass, refused } = self.requests.feed(self.held.back());
         self.held.free(pass);
         self.verdict(refused)
@@ -85,7 +95,9 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         if let Some(reason) = refused {
             return self.refuse(reason);
         }
-        self.conn.enter(match (self.requests.in_body(), self.held.back().is_empty()) {
+        // Whoever waits for the answer to a switch owes nothing.
+        let owes_nothing = self.held.back().is_empty() || self.requests.are_paused();
+        self.conn.enter(match (self.requests.in_body(), owes_nothing) {
             (true, _) => Phase::Body,
             (false, false) => Phase::Head,
             (false, true) => Phase::Between,
@@ -130,6 +142,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                 this.refuse(reason)?;
                 continue;
             }
+            if this.requests.are_paused() {
+                if this.conn.has_answered(this.requests.heads) {
+                    this.requests.go_on();
+                    this.judge_held()?;
+                    continue;
+                }
+                // hyper does not ask again by itself once it was told to wait.
+                this.conn.pause();
+                if !this.ended && this.held.back().len() >= this.limits.head_bytes {
+                    return Poll::Pending;
+                }
+            }
             if this.ended {
                 return this.end(cx);
             }
@@ -164,6 +188,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tap<S> {
         polled
     }
 
+    /// Interim answers go before whatever is to be written; they were offered while nothing else waited, so they stand
+    /// between two messages.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut interim = self.conn.interim().borrow_mut();
+        while !interim.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, &interim) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    self.conn.wrote(written);
+                    interim.drain(..written);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.conn.blocked();
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Takes what still comes of a request that was answered before its end.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 4 << 10];
@@ -180,6 +225,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tap<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
+        self.conn.set_clean(false);
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.noted(polled)
     }
@@ -189,6 +236,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
+        self.conn.set_clean(false);
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
         self.noted(polled)
     }
@@ -198,9 +247,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_interim(cx))?;
         let polled = Pin::new(&mut self.io).poll_flush(cx);
-        if polled.is_pending() {
-            self.conn.blocked();
+        match polled {
+            Poll::Pending => self.conn.blocked(),
+            // hyper flushes only once it has handed over all that it holds.
+            Poll::Ready(_) => self.conn.set_clean(true),
         }
         polled
     }

@@ -1,12 +1,16 @@
 //! An upstream as the data path needs it: everything resolved, nothing to look up.
 
 use super::connect::{Dialer, TlsSetupError};
+use super::h1::Scratch;
+use super::pool::Pool;
 use crate::net::Network;
+use crate::telemetry::metrics::{Certificates, Owner};
 use crate::tls::Trust;
-use crate::upstream::{Config, Timeouts};
+use crate::upstream::{Config, HttpVersion, Timeouts};
 use crate::vendors::Profile;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
+use std::rc::Rc;
 
 /// One upstream, ready to be called.
 pub struct Upstream {
@@ -14,6 +18,8 @@ pub struct Upstream {
     pub config: Config,
     /// Opens connections to it.
     pub dialer: Dialer,
+    /// How a connection is opened that is to be switched to another protocol, where TLS might agree on HTTP/2.
+    switching: Option<(Config, Dialer)>,
     host: HeaderValue,
     /// Hash of the certificates and keys that connections to it are made with.
     trust: [Option<[u8; 32]>; 2],
@@ -21,23 +27,39 @@ pub struct Upstream {
 
 impl Upstream {
     /// Loads certificates; fails where the upstream could never be verified.
-    pub fn new(config: Config, network: &Network) -> Result<Self, TlsSetupError> {
-        let dialer = Dialer::new(&config, network)?;
+    pub fn new(config: Config, network: &Network, certificates: &Certificates) -> Result<Self, TlsSetupError> {
+        let dialer = |config: &Config| Dialer::new(config, network, certificates.of(Owner::Upstream, &config.name));
+        let switching = match config.http {
+            HttpVersion::Auto if config.tls && !config.upgrades.is_empty() => {
+                let only_1 = Config { http: HttpVersion::Http1, max_idle_per_worker: 0, ..config.clone() };
+                let dialer = dialer(&only_1)?;
+                Some((only_1, dialer))
+            }
+            _ => None,
+        };
+        let dialer = dialer(&config)?;
         let host = HeaderValue::try_from(config.authority()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
         let trust = [Some(&config.trust), config.egress.as_ref().map(|proxy| &proxy.trust)];
         let trust = trust.map(|trust| trust.map(Trust::fingerprint));
-        Ok(Self { config, dialer, host, trust })
+        Ok(Self { config, dialer, switching, host, trust })
     }
 
     /// True when connections made for one serve the other as well.
     pub fn is_called_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
-        let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect);
+        let address = |c: &Config| (c.tls, c.port, c.http, c.max_idle_per_worker, c.timeouts.connect, c.answer_head);
         a.name == b.name
             && a.host == b.host
             && a.egress == b.egress
             && address(a) == address(b)
             && self.trust == other.trust
+    }
+
+    /// Where a connection comes from that is to be switched to another protocol, if not from the usual pool. Switches are
+    /// rare and take their connection with them: nothing is pooled.
+    pub fn switching(&self, scratch: &Rc<Scratch>) -> Option<Rc<Pool>> {
+        let (config, dialer) = self.switching.as_ref()?;
+        Some(Rc::new(Pool::new(config.clone(), dialer.clone(), Rc::clone(scratch))))
     }
 
     /// The vendor's profile.

@@ -207,6 +207,12 @@ impl Worker {
         })
     }
 
+    /// Where a connection comes from that is to be switched to another protocol.
+    pub fn switching(&self, upstream: usize) -> Rc<Pool> {
+        let own = self.shared.upstreams[upstream].switching(&self.scratch);
+        own.unwrap_or_else(|| Rc::clone(&self.pools[upstream]))
+    }
+
     /// How callers are spoken to on `listener`, if this configuration has it.
     pub fn entrance(&self, listener: usize) -> Option<&Entrance> {
         self.shared.entrances.get(listener)?.as_ref()

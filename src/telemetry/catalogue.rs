@@ -75,6 +75,8 @@ catalogue! {
         "Always 1; the labels say what is running.");
     BYPASS_LINKS = counter("vigie_bypass_links_total", ["integration", "upstream", "field", "reason"],
         "Links in answers that lead a caller who follows them past Vigie, by the header or field they stood in and why they were left: off (rewrite_links is), other_host (no upstream of this vendor), unreachable (no path of this listener leads there), unreadable (coded, no JSON, or not read to its end), too_large, signed, partial.");
+    CERTIFICATE_NOT_AFTER = gauge("vigie_certificate_not_after_timestamp_seconds", ["owner", "name"],
+        "Until when a certificate is good, Unix time: of the proxy's listeners and the admin listener (by address), Vigie's own towards an upstream (client), and an upstream's as its last handshake showed it.");
     CONFIG_LAST_RELOAD_SUCCESS = gauge("vigie_config_last_reload_success_timestamp_seconds", [],
         "When the configuration was last loaded without errors, Unix time.");
     CONFIG_LAST_RELOAD_SUCCESSFUL = gauge("vigie_config_last_reload_successful", [],
@@ -98,9 +100,11 @@ catalogue! {
     HISTORY_EVICTED = counter("vigie_history_evicted_total", [],
         "Records removed from the history before their days were over, because all days together reached `history.max_size`.");
     HTTP2_CONNECTIONS_CUT = counter("vigie_http2_connections_cut_total", ["reason"],
-        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood) or left more exchanges than they waited for (abandoned).");
+        "Callers' HTTP/2 connections cut because they reset streams faster than these were looked at (reset_flood), left more exchanges than they waited for (abandoned), or did not read what was answered long ago (unread).");
     INTEGRATIONS_CAPPED = counter("vigie_integrations_capped_total", [],
         "New integrations counted under other because there are already the most allowed; one that comes again counts again.");
+    INTERIM_ANSWERS = counter("vigie_interim_answers_total", ["result"],
+        "Answers of upstreams that came before the answer (102, 103 and other 1xx) over HTTP/1.1, by whether the caller got them: forwarded, or left_out since it speaks HTTP/2 or 1.0 or does not read.");
     LOG_FILES_REMOVED_EARLY = counter("vigie_log_files_removed_early_total", [],
         "Rotated files of the exchange log that went for lack of room before their days were over.");
     LOG_LINES = counter("vigie_log_lines_total", ["sink"],
@@ -145,6 +149,10 @@ catalogue! {
         "Callers' TLS handshakes that failed: timeout, closed, not_tls, incompatible (version or cipher), no_certificate, bad_certificate, refused (by the caller) or other.");
     UNKNOWN_CALLERS = gauge("vigie_unknown_callers", [],
         "Credential fingerprints seen that belong to no configured integration.");
+    UPGRADED_BYTES = counter("vigie_upgraded_bytes_total", ["direction"],
+        "Bytes of connections switched to another protocol, by the way they went: to_upstream or from_upstream.");
+    UPGRADED_CONNECTIONS = gauge("vigie_upgraded_connections", [],
+        "Connections switched to another protocol that are open.");
     UPSTREAM_DURATION = histogram("vigie_upstream_duration_seconds", ["integration", "upstream", "route"],
         "Request sent to answer head: the vendor's time; a time-out counts its elapsed time, and so does a wait of 2 s or more that the caller gave up.");
     WINDOW_ATTEMPTS = gauge("vigie_window_attempts", ["upstream", "window"],

@@ -5,6 +5,7 @@
 //! never by a hash of it. Every family is bounded by the caps, and what goes beyond is counted.
 
 mod agent;
+mod certificates;
 mod collector;
 mod credentials;
 mod dns;
@@ -14,20 +15,23 @@ mod labels;
 mod links;
 mod method;
 mod path;
+mod recorder;
 mod requests;
 mod shares;
 mod upstream;
 mod worker;
 
 pub use agent::{
-    AgentMetrics, AuditResult, ConnectionCut, ConnectionRefused, DropStage, LogSink, RecorderMetrics, Refusal,
+    AgentMetrics, AuditResult, Carried, ConnectionCut, ConnectionRefused, DropStage, InterimResult, LogSink, Refusal,
     SpanResult,
 };
+pub use certificates::{Certificates, NotAfter, Owner};
 pub use credentials::CredentialInUse;
 pub(crate) use histogram::Exemplar;
 pub use histogram::{DURATION_BOUNDS_US, OVERHEAD_BOUNDS_US};
 pub use labels::{NONE, OTHER};
 pub use path::{AttemptEnd, PathShard};
+pub use recorder::RecorderMetrics;
 pub use upstream::{QuotaValues, UpstreamMetrics};
 pub use worker::WorkerMetrics;
 

@@ -8,6 +8,7 @@
 //! - A body that was copied in part, or cannot be decoded, is `unclassified` wherever its rest could change the
 //!   meaning. The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures
 //!   of reads never come late (`cut_reads: ok`).
+//! - 101 is `ok`: the switch that was asked for was done, and what was said afterwards nobody read.
 //! - 304 is `ok`; other 3xx are `unclassified`: the caller was sent elsewhere, what it asked was not done here.
 //! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`. An inner status tells more than a
 //!   plain 4xx, and than a 403 where the profile says what hides in it; the others name their cause, and it stands.
@@ -88,7 +89,7 @@ pub fn classify(profile: &Profile, answer: &Answer) -> Judgement {
     };
     match answer.status {
         200..=299 => judge_success(profile, answer, &mut judgement),
-        304 => judgement.outcome = Outcome::Ok,
+        101 | 304 => judgement.outcome = Outcome::Ok,
         300..=399 => {}
         _ => judge_failure(profile, answer, &mut judgement),
     }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod catalogue;
+mod certificates;
 mod cli;
 #[cfg(feature = "peers")]
 mod clients;
@@ -37,3 +38,5 @@ mod sandbox;
 mod soak;
 mod support;
 mod tidy;
+#[cfg(feature = "peers")]
+mod websockets;

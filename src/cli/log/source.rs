@@ -1,5 +1,6 @@
 //! Where the rows come from: the running agent's admin API, or the data directory.
 
+use crate::cli::admin_client::Trust;
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::history::{Filter, Reader};
@@ -45,9 +46,8 @@ pub(super) enum Failure {
 }
 
 impl Source {
-    pub(super) fn agent(admin: &str, token: Option<&str>) -> anyhow::Result<Self> {
-        // No proxy: an admin address is near, and its token is nobody else's business.
-        let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(SEARCH).no_proxy().build()?;
+    pub(super) fn agent(admin: &str, trust: &Trust, token: Option<&str>) -> anyhow::Result<Self> {
+        let client = trust.client(admin)?.connect_timeout(CONNECT).timeout(SEARCH).build()?;
         let url = format!("{}/api/v1/records", admin);
         Ok(Self::Agent { client, url, token: token.map(Secret::new) })
     }

@@ -10,7 +10,11 @@ use std::path::Path;
 pub fn check(checker: &mut Checker<'_>) {
     let file = checker.file;
     let admin = &file.admin;
-    checker.plaintext("admin", admin.address.0, admin.allow_plaintext, super::ADMIN_REMEDY);
+    match &admin.tls {
+        Some(raw) => super::tls::server(checker, "admin/tls", raw),
+        None if checker.written("admin/tls") => {}
+        None => checker.plaintext("admin", admin.address.0, admin.allow_plaintext, super::ADMIN_REMEDY),
+    }
     let off_loopback = !admin.address.0.ip().is_loopback();
     let written = checker.written("admin/tokens") && !admin.tokens.is_empty();
     if off_loopback && !written && admin.tokens_file.is_none() {

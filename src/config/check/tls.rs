@@ -8,17 +8,21 @@ use std::path::PathBuf;
 /// One listener's files.
 pub fn listener(checker: &mut Checker<'_>, listener: &Listening<'_>) {
     let Some(raw) = listener.tls else { return };
-    let path = format!("{}/tls", listener.path);
-    if raw.client_ca_file.is_none() && raw.client_auth == ClientAuth::Optional {
-        let message = "has no effect without client_ca_file; name one or remove this key";
-        checker.warn(&format!("{path}/client_auth"), message);
-    }
     if listener.prior_knowledge {
         let message = "is for plain text, and this listener speaks TLS, where ALPN agrees on HTTP/2; remove it";
         checker.error(&format!("{}/http2_prior_knowledge", listener.path), message);
     }
+    server(checker, &format!("{}/tls", listener.path), raw);
+}
+
+/// What is shown to whoever connects, written at `path`.
+pub fn server(checker: &mut Checker<'_>, path: &str, raw: &raw::ListenerTls) {
+    if raw.client_ca_file.is_none() && raw.client_auth == ClientAuth::Optional {
+        let message = "has no effect without client_ca_file; name one or remove this key";
+        checker.warn(&format!("{path}/client_auth"), message);
+    }
     if let Err(error) = tls::server_config(&files(raw), &[]) {
-        tell(checker, &path, &error);
+        tell(checker, path, &error);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::scalar::{Bytes, Span};
 use crate::proxy;
+use crate::upstream::AnswerHead;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,11 +10,16 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Bytes of a request's head, 4KiB to 256KiB; beyond 431. An answer's may have 64KiB.
+    /// Bytes of a request's head, 4KiB to 256KiB; beyond 431.
     pub head: Bytes,
-    /// Header lines of a request; beyond 431. An answer may have 100.
+    /// Header lines of a request; beyond 431.
     #[schemars(range(min = 16, max = 1_000))]
     pub headers: usize,
+    /// Bytes of the head of an upstream's answer, 4KiB to 256KiB; beyond 502.
+    pub answer_head: Bytes,
+    /// Header lines of an upstream's answer over HTTP/1.1; beyond 502.
+    #[schemars(range(min = 16, max = 1_000))]
+    pub answer_headers: usize,
     /// Bytes of a request's target, 1KiB to 60KiB; beyond 414.
     pub uri: Bytes,
     /// Bytes of a request's body, 1KiB or more; beyond 413. No bound if absent: bodies stream through.
@@ -36,10 +42,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let answer = AnswerHead::default();
         let proxy::Limits { message, body_bytes, connections, connections_per_caller, pace } = proxy::Limits::default();
         Self {
             head: Bytes(message.head_bytes as u64),
             headers: message.headers,
+            answer_head: Bytes(answer.bytes as u64),
+            answer_headers: answer.lines,
             uri: Bytes(message.target_bytes as u64),
             body: body_bytes.map(Bytes),
             connections,
@@ -49,6 +58,13 @@ impl Default for Limits {
             min_rate: Bytes(pace.min_rate),
             rate_window: Span(pace.grace),
         }
+    }
+}
+
+impl Limits {
+    /// Those of answers: every upstream's.
+    pub fn of_answers(&self) -> AnswerHead {
+        AnswerHead { bytes: usize::try_from(self.answer_head.0).unwrap_or(usize::MAX), lines: self.answer_headers }
     }
 }
 

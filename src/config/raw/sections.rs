@@ -216,6 +216,9 @@ pub struct Admin {
     /// IP address and port; port 0 takes a free one.
     #[schemars(extend("x-vigie-restart" = true))]
     pub address: Address,
+    /// TLS for it, as for the proxy's listeners: files are read again when they change. Needed off loopback, unless plain text is allowed.
+    #[schemars(extend("x-vigie-restart" = true))]
+    pub tls: Option<super::ListenerTls>,
     /// Who may ask for `/metrics` and `/api/v1/…`, by the token's name. Off loopback there must be one here or in `tokens_file`; on loopback, without any, everybody on the machine may.
     #[schemars(extend("propertyNames" = { "pattern": super::NAME }, "maxProperties" = crate::admin::tokens::MAX_TOKENS))]
     pub tokens: BTreeMap<String, AdminToken>,
@@ -225,7 +228,7 @@ pub struct Admin {
     /// Values of `Host` that are answered beside the address itself and `localhost`.
     #[schemars(length(max = 16), inner(length(min = 1, max = 260)), extend("x-vigie-restart" = true))]
     pub allowed_hosts: Vec<String>,
-    /// Allows an address off loopback although tokens then cross the network in plain text.
+    /// Allows an address off loopback without TLS although tokens then cross the network in plain text.
     #[schemars(extend("x-vigie-restart" = true))]
     pub allow_plaintext: bool,
 }
@@ -234,6 +237,7 @@ impl Default for Admin {
     fn default() -> Self {
         Self {
             address: Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            tls: None,
             tokens: BTreeMap::new(),
             tokens_file: None,
             allowed_hosts: Vec::new(),

@@ -29,6 +29,7 @@ pub struct Head {
     old: bool,
     length: Option<u64>,
     chunked: bool,
+    upgrade: bool,
 }
 
 /// What a walk found.
@@ -58,6 +59,11 @@ impl Head {
         }
     }
 
+    /// Another protocol is asked for: what comes behind this head may be of that one.
+    pub fn asks_to_switch(&self) -> bool {
+        self.upgrade && matches!(self.coding(), Coding::Unframed | Coding::Length(0))
+    }
+
     fn partial(&self, bytes: &[u8], limits: &Limits) -> Result<Walk, Reason> {
         if bytes.len() > limits.head_bytes { Err(Reason::HeadTooLarge) } else { Ok(Walk::Partial) }
     }
@@ -80,11 +86,15 @@ impl Head {
         }
     }
 
-    /// Only two names frame a message, and their lengths are rare among the others.
+    /// Only two names frame a message and one may end HTTP behind it; their lengths are rare among the others.
     fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Reason> {
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(fields::trim(value)),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(fields::trim(value)),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade = true;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

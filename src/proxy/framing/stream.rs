@@ -24,6 +24,7 @@ pub struct Requests {
     head: Head,
     body: Option<Body>,
     empty_lines: u8,
+    paused: bool,
     /// Heads that passed.
     pub heads: u64,
 }
@@ -31,7 +32,7 @@ pub struct Requests {
 impl Requests {
     /// A new connection's.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, head: Head::default(), body: None, empty_lines: 0, heads: 0 }
+        Self { limits, head: Head::default(), body: None, empty_lines: 0, paused: false, heads: 0 }
     }
 
     /// True within a body.
@@ -39,10 +40,21 @@ impl Requests {
         self.body.is_some()
     }
 
+    /// True behind a head that asks for another protocol: until its answer is known nobody can say whether what comes next
+    /// is a request (RFC 9110 section 7.8), so nothing passes.
+    pub fn are_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// That head was answered, and HTTP goes on.
+    pub fn go_on(&mut self) {
+        self.paused = false;
+    }
+
     /// Judges what came.
     pub fn feed(&mut self, bytes: &[u8]) -> Fed {
         let mut at = 0;
-        while at < bytes.len() {
+        while at < bytes.len() && !self.paused {
             let rest = &bytes[at..];
             if let Some(body) = &mut self.body {
                 match follow(body, rest, &self.limits) {
@@ -71,7 +83,9 @@ impl Requests {
                     at += length;
                     self.heads += 1;
                     self.empty_lines = 0;
-                    self.body = Body::of(std::mem::take(&mut self.head).coding());
+                    let head = std::mem::take(&mut self.head);
+                    self.body = Body::of(head.coding());
+                    self.paused = head.asks_to_switch();
                 }
                 Ok(Walk::Partial) => return Fed { pass: at, refused: None },
                 Err(reason) => return Fed { pass: at, refused: Some(reason) },

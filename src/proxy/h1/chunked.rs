@@ -1,12 +1,18 @@
 //! A body in chunks, read strictly (RFC 9112 section 7.1).
 
 use super::Broken;
-use super::head::{MAX_HEAD_BYTES, MAX_HEADERS, fields, frames};
+use super::head::{fields, frames};
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 
 /// Longest line that announces a chunk, its extensions included: nobody uses them.
 const MAX_LINE_BYTES: usize = 4 << 10;
+
+/// Longest trailer section: what is told behind a body is told shortly.
+const MAX_TRAILER_BYTES: usize = 64 << 10;
+
+/// Most lines of it.
+const MAX_TRAILERS: usize = 100;
 
 /// Hexadecimal digits of a chunk's size: all that 64 bits hold.
 const MAX_DIGITS: usize = 16;
@@ -76,10 +82,10 @@ impl Chunked {
             return Ok(None);
         }
         let Some(end) = memchr::memmem::find(read, b"\r\n\r\n") else {
-            return if read.len() > MAX_HEAD_BYTES { Err(Broken::Malformed) } else { Ok(None) };
+            return if read.len() > MAX_TRAILER_BYTES { Err(Broken::Malformed) } else { Ok(None) };
         };
         let section = read.split_to(end + 4);
-        let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILERS];
         match httparse::parse_headers(&section, &mut lines) {
             Ok(httparse::Status::Complete((length, lines))) if length == section.len() => {
                 let trailers = fields(&section, lines)?;

@@ -2,6 +2,7 @@
 
 use crate::proxy::body::RequestBody;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::response::Parts;
 use http::{HeaderMap, Method, Request};
 use http_body::Body;
 
@@ -38,6 +39,15 @@ pub fn head(request: &Request<RequestBody>, out: &mut Vec<u8>) -> Framing {
     }
     out.extend_from_slice(b"\r\n");
     framing
+}
+
+/// An interim answer's head: it has no body and says nothing of one (RFC 9110 sections 8.6 and 15.2).
+pub fn interim_head(parts: &Parts) -> Vec<u8> {
+    let reason = parts.status.canonical_reason().unwrap_or_default();
+    let mut out = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_str()).into_bytes();
+    fields(&parts.headers, &mut out);
+    out.extend_from_slice(b"\r\n");
+    out
 }
 
 fn expects_body(request: &Request<RequestBody>) -> bool {

@@ -2,17 +2,17 @@
 
 use super::Broken;
 use super::chunked::Chunked;
+use crate::proxy::headers::lists;
+use crate::proxy::upgrade;
+use crate::upstream::AnswerHead;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use std::mem::MaybeUninit;
 
-/// Longest head taken. CRMs send 1 to 4 KB; large policies and cookies may double that.
-pub const MAX_HEAD_BYTES: usize = 64 << 10;
-
-/// Most header lines taken.
-pub const MAX_HEADERS: usize = 100;
+/// Header lines that are parsed without allocating room for them.
+const LINES_AT_HAND: usize = 100;
 
 /// Looks for the end of a head, over as many reads as it takes, and looks at no byte twice.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl Search {
     ///
     /// # Errors
     /// A line that ends without CR, or a head too long, or something that cannot be an answer.
-    pub fn end(&mut self, read: &[u8]) -> Result<Option<usize>, Broken> {
+    pub fn end(&mut self, read: &[u8], limits: AnswerHead) -> Result<Option<usize>, Broken> {
         let start = &read[..read.len().min(b"HTTP/1.".len())];
         if !b"HTTP/1.".starts_with(start) {
             return Err(Broken::Malformed);
@@ -39,12 +39,12 @@ impl Search {
             }
             self.seen = line_end + 1;
             if line_end - 1 == self.line_start {
-                return if self.seen > MAX_HEAD_BYTES { Err(Broken::TooLarge) } else { Ok(Some(self.seen)) };
+                return if self.seen > limits.bytes { Err(Broken::TooLarge) } else { Ok(Some(self.seen)) };
             }
             self.line_start = self.seen;
         }
         self.seen = read.len();
-        if read.len() > MAX_HEAD_BYTES { Err(Broken::TooLarge) } else { Ok(None) }
+        if read.len() > limits.bytes { Err(Broken::TooLarge) } else { Ok(None) }
     }
 }
 
@@ -79,11 +79,18 @@ pub struct Head {
 
 impl Head {
     /// Parses a head. `bodiless`: the request was HEAD.
-    pub fn parse(head: Bytes, bodiless: bool) -> Result<Self, Broken> {
-        let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    pub fn parse(head: Bytes, bodiless: bool, limits: AnswerHead) -> Result<Self, Broken> {
+        let mut at_hand = [const { MaybeUninit::uninit() }; LINES_AT_HAND];
+        let mut room = Vec::new();
+        let lines = if limits.lines <= LINES_AT_HAND {
+            &mut at_hand[..limits.lines]
+        } else {
+            room.resize_with(limits.lines, MaybeUninit::uninit);
+            &mut room[..]
+        };
         let mut parsed = httparse::Response::new(&mut []);
         let status = httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut parsed, &head, &mut lines)
+            .parse_response_with_uninit_headers(&mut parsed, &head, lines)
             .map_err(|e| if e == httparse::Error::TooManyHeaders { Broken::TooLarge } else { Broken::Malformed })?;
         if status != httparse::Status::Complete(head.len()) {
             return Err(Broken::Malformed);
@@ -99,7 +106,17 @@ impl Head {
         Ok(Self { parts, length, keep_alive })
     }
 
-    /// True for 1xx, but for the switch to another protocol, which nobody asked for.
+    /// True when this is a sound switch to `asked` and to nothing else (RFC 9110 sections 7.8 and 15.2.2).
+    pub fn switches_to(&self, asked: &HeaderValue) -> bool {
+        let headers = &self.parts.headers;
+        let mut told = headers.get_all(UPGRADE).iter();
+        let same = told.next().is_some_and(|protocol| upgrade::same(asked, protocol.as_bytes().trim_ascii()));
+        let framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+        let new = self.parts.version == Version::HTTP_11;
+        new && same && told.next().is_none() && !framed && lists(headers, CONNECTION, b"upgrade")
+    }
+
+    /// True for 1xx; the switch to another protocol is looked at before.
     pub fn is_interim(&self) -> bool {
         self.parts.status.is_informational()
     }
@@ -122,9 +139,6 @@ pub fn frames(trailers: &HeaderMap) -> bool {
 }
 
 fn length(parts: &Parts, bodiless: bool) -> Result<Length, Broken> {
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Broken::Malformed);
-    }
     let coded = parts.headers.contains_key(TRANSFER_ENCODING);
     let exact = content_length(&parts.headers)?;
     // Both at once is how answers are smuggled (RFC 9112 section 6.1), and HTTP/1.0 has no codings.

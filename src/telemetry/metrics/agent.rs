@@ -1,6 +1,8 @@
 //! What the agent tells of itself: recorder, log, history, spans, configuration.
 
+use super::certificates::Certificates;
 use super::family::{Family, single};
+use super::recorder::RecorderMetrics;
 use crate::telemetry::catalogue;
 use crate::tls::HandshakeFailure;
 use prometheus::proto::MetricFamily;
@@ -108,64 +110,28 @@ counted_set! {
         ResetFlood = "reset_flood",
         /// More exchanges abandoned than waited for.
         Abandoned = "abandoned",
+        /// Answers that were given long ago are not read.
+        Unread = "unread",
     }
 }
 
-/// Counters and gauges of the recorder.
-#[derive(Default)]
-pub struct RecorderMetrics {
-    dropped: [AtomicU64; DropStage::ALL.len()],
-    depth: AtomicI64,
-    bytes: AtomicI64,
-    records: AtomicU64,
+counted_set! {
+    /// Which way bytes of a switched connection went.
+    Carried {
+        /// From a caller to an upstream.
+        ToUpstream = "to_upstream",
+        /// From an upstream to a caller.
+        FromUpstream = "from_upstream",
+    }
 }
 
-impl RecorderMetrics {
-    /// Counts one loss. Nothing is ever dropped without it.
-    pub fn dropped(&self, stage: DropStage) {
-        self.dropped_many(stage, 1);
-    }
-
-    /// Counts `count` losses at once.
-    pub fn dropped_many(&self, stage: DropStage, count: u64) {
-        self.dropped[stage as usize].fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Losses so far.
-    pub fn dropped_count(&self, stage: DropStage) -> u64 {
-        self.dropped[stage as usize].load(Ordering::Relaxed)
-    }
-
-    /// An exchange with `bytes` of bodies entered the queue.
-    pub fn enqueued(&self, bytes: usize) {
-        self.depth.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as i64, Ordering::Relaxed);
-    }
-
-    /// It left the queue.
-    pub fn dequeued(&self, bytes: usize) {
-        self.depth.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
-    }
-
-    /// Exchanges waiting.
-    pub fn depth(&self) -> u64 {
-        self.depth.load(Ordering::Relaxed).max(0) as u64
-    }
-
-    /// Bytes of bodies waiting.
-    pub fn queued_bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed).max(0) as u64
-    }
-
-    /// Counts a finished record.
-    pub fn recorded(&self) {
-        self.records.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Records so far.
-    pub fn records(&self) -> u64 {
-        self.records.load(Ordering::Relaxed)
+counted_set! {
+    /// What became of an interim answer.
+    InterimResult {
+        /// The caller got it.
+        Forwarded = "forwarded",
+        /// The caller could not get it.
+        LeftOut = "left_out",
     }
 }
 
@@ -187,6 +153,10 @@ pub struct AgentMetrics {
     unknown_callers: AtomicU64,
     handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
     connections_cut: [AtomicU64; ConnectionCut::ALL.len()],
+    tunnels: AtomicI64,
+    interim: [AtomicU64; InterimResult::ALL.len()],
+    certificates: Certificates,
+    carried: [AtomicU64; Carried::ALL.len()],
     reload_ok: AtomicBool,
     reload_us: AtomicI64,
 }
@@ -211,6 +181,10 @@ impl AgentMetrics {
             unknown_callers: AtomicU64::new(0),
             handshake_failures: Default::default(),
             connections_cut: Default::default(),
+            tunnels: AtomicI64::new(0),
+            interim: Default::default(),
+            certificates: Certificates::default(),
+            carried: Default::default(),
             // Metrics only exist once a configuration was loaded.
             reload_ok: AtomicBool::new(true),
             reload_us: AtomicI64::new(start_us),
@@ -287,6 +261,31 @@ impl AgentMetrics {
         self.connections_cut[cut as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A connection switched to another protocol.
+    pub fn tunnel_opened(&self) {
+        self.tunnels.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It ended.
+    pub fn tunnel_closed(&self) {
+        self.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes of switched connections.
+    pub fn carried(&self, way: Carried, bytes: u64) {
+        self.carried[way as usize].fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Certificates and their ends.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// Counts interim answers.
+    pub fn interim(&self, result: InterimResult, answers: u64) {
+        self.interim[result as usize].fetch_add(answers, Ordering::Relaxed);
+    }
+
     /// Notes a reload at `now_us` (microseconds since the Unix epoch).
     pub fn config_reloaded(&self, ok: bool, now_us: i64) {
         self.reload_ok.store(ok, Ordering::Relaxed);
@@ -304,7 +303,8 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
     build.add(&[agent.version, agent.commit], 1.0);
     vec![
         build.finish(),
-        set(&catalogue::RECORDER_DROPPED, DropStage::ALL.iter().map(|stage| stage.as_str()), &recorder.dropped),
+        agent.certificates.family(),
+        set(&catalogue::RECORDER_DROPPED, DropStage::ALL.iter().map(|stage| stage.as_str()), recorder.drops()),
         set(&catalogue::LOG_LINES, sinks(), &agent.log_lines),
         set(&catalogue::LOG_WRITE_ERRORS, sinks(), &agent.log_write_errors),
         single(&catalogue::LOG_FILES_REMOVED_EARLY, load(&agent.log_files_removed_early)),
@@ -331,6 +331,9 @@ pub(super) fn families(agent: &AgentMetrics, recorder: &RecorderMetrics) -> Vec<
         single(&catalogue::UNKNOWN_CALLERS, load(&agent.unknown_callers)),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, f64::from(u8::from(agent.reload_ok.load(Ordering::Relaxed)))),
         single(&catalogue::CONFIG_LAST_RELOAD_SUCCESS, unix_seconds(agent.reload_us.load(Ordering::Relaxed))),
+        set(&catalogue::INTERIM_ANSWERS, InterimResult::ALL.iter().map(|result| result.as_str()), &agent.interim),
+        single(&catalogue::UPGRADED_CONNECTIONS, agent.tunnels.load(Ordering::Relaxed).max(0) as f64),
+        set(&catalogue::UPGRADED_BYTES, Carried::ALL.iter().map(|way| way.as_str()), &agent.carried),
         single(&catalogue::START_TIME, unix_seconds(agent.start_us)),
     ]
 }

@@ -5,6 +5,7 @@ use crate::exchange::{AgentError, Labelled};
 use crate::telemetry::catalogue;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 fn place(id: u32, integration: &str, upstream: &str, route: &str) -> Place {
     let system = integration.into();
@@ -83,6 +84,7 @@ fn filled() -> Arc<Metrics> {
         source: Some("told"),
     };
     metrics.set_quota("crm", "1h", all);
+    metrics.agent().certificates().of(Owner::Upstream, "crm").store(1_800_000_000, Ordering::Relaxed);
     metrics.bypass_link(&place, &Bypass { field: "location".into(), why: Why::OtherHost });
     let held = CredentialInUse { upstream: "crm".into(), integration: None, fingerprint: 0x1f };
     metrics.set_credentials(vec![held]);

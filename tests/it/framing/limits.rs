@@ -100,6 +100,8 @@ async fn one_connection_too_many_is_told_so() {
         assert!(answer.contains("x-vigie-error: too_many_connections\r\n"), "{answer}");
         let label = format!("reason=\"{reason}\"");
         assert_eq!(agent.metric("vigie_connections_refused_total", &label).await, 1.0);
+        let told = "callers' connections refused: proxy.limits.connections";
+        assert_eq!(agent.output().matches(told).count(), 1, "{}", agent.output());
         drop(first);
         eventually("a place to be free again", DEADLINE, || async {
             let mut third = Wire::to(&agent.proxy_url()).await;
@@ -125,6 +127,23 @@ async fn limits_of_heads_are_keys() {
         caller.send(head("GET", target, "keys", &more)).await;
         let answer = caller.head().await;
         assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn limits_of_answers_heads_are_keys() {
+    for (more, status, error) in [
+        ("x-a: 1\r\n".repeat(150), 200, None),
+        ("x-a: 1\r\n".repeat(250), 502, Some("answer_too_large")),
+        (format!("x-a: {}\r\n", "a".repeat(9000)), 502, Some("answer_too_large")),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{more}content-length: 2\r\n\r\n{{}}");
+        let origin = RawOrigin::start(RawAnswer::Close(answer.into_bytes())).await;
+        let agent = limited(&origin.url(), json!({ "answer_head": "8KiB", "answer_headers": 200 })).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("GET", "/api/deals", "answers", "")).await;
+        assert!(caller.head().await.starts_with(&format!("http/1.1 {status} ")));
+        assert_fields(&record(&agent, "answers").await, json!({ "status_code": status, "error_kind": error }));
     }
 }
 

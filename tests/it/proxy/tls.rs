@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Barrier, Notify};
-use tokio_rustls::rustls::version::TLS12;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 fn trusting(ca_file: Option<PathBuf>) -> Value {
     json!({ "proxy": { "workers": 1 }, "upstreams": { "freshsales": { "tls": { "ca_file": ca_file } } } })
@@ -138,10 +138,10 @@ async fn unusable() -> Vec<(&'static str, String, Value, Box<dyn std::any::Any>)
         let origin = Origin::https(Tls::of(authority, &server), |_| async { answer(200, "{}") }).await;
         all.push(("tls_unknown_issuer", origin.url(), json!({ "ca_file": other.file() }), Box::new((origin, other))));
     }
-    for alpn in ["h2", "http/1.1"] {
+    for (alpn, version) in [("h2", &TLS12), ("http/1.1", &TLS12), ("h2", &TLS13), ("http/1.1", &TLS13)] {
         let (authority, callers) = (Authority::new(), Authority::new());
-        // In TLS 1.3 the refusal comes after the handshake, and the end of the connection may overtake it.
-        let server = authority.good("server").server_of(&[&TLS12], &[alpn], Some(&callers));
+        // In TLS 1.3 the refusal comes after the handshake, when the request is on its way.
+        let server = authority.good("server").server_of(&[version], &[alpn], Some(&callers));
         let trust = json!({ "ca_file": authority.file() });
         let origin = Origin::https(Tls::of(authority, &server), |_| async { answer(200, "{}") }).await;
         all.push(("tls_client_certificate", origin.url(), trust, Box::new(origin)));

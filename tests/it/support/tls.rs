@@ -29,6 +29,8 @@ pub fn install_ring() {
 pub enum Validity {
     /// Now.
     Now,
+    /// For three days more.
+    Ending,
     /// Until yesterday.
     Expired,
     /// From tomorrow.
@@ -88,6 +90,7 @@ impl Authority {
         let (now, day) = (SystemTime::now(), Duration::from_secs(86_400));
         (params.not_before, params.not_after) = match validity {
             Validity::Now => ((now - day).into(), (now + 30 * day).into()),
+            Validity::Ending => ((now - day).into(), (now + 3 * day).into()),
             Validity::Expired => ((now - 30 * day).into(), (now - day).into()),
             Validity::Later => ((now + day).into(), (now + 30 * day).into()),
         };
