@@ -1,7 +1,7 @@
 //! An upstream that gives the key back: in no record, in no header, and it is counted.
 
 use super::{get, sent};
-use crate::proxy::support::{Scripted, Wire, head, record};
+use crate::proxy::support::{Scripted, Wire, record};
 use crate::support::{Launch, Origin, TestAgent, client};
 use axum::body::Body;
 use axum::http::{Request, Response};

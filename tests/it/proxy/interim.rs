@@ -49,7 +49,7 @@ async fn hints_pass_before_each_answer() {
         assert!(answer.contains(&format!("x-correlation-id: hint.{index}\r\n")), "{answer}");
         caller.skip(17).await;
     }
-    assert_fields(&record(&agent, "hint.0").await, json!({ "status_code": 200, "attempts": 1 }));
+    assert_fields(&record(&agent, "hint.0").await, json!({ "status_code": 200, "outcome": "ok", "attempts": 1 }));
     assert_eq!(counted(&agent).await, (6.0, 0.0));
 }
 
