@@ -98,7 +98,7 @@ impl App {
         let counters = history::Counters::default();
         let history = open_history(&config.history, &clock, &counters)?;
         let network = Network::new(&config.network, Arc::clone(metrics.dns()), tokio::runtime::Handle::current());
-        let spans = Spans::start(&config.telemetry.traces, peers(&config), Arc::clone(&metrics), &network)?;
+        let spans = Spans::start(&config.telemetry.traces, peers(Vec::new(), &config), Arc::clone(&metrics), &network)?;
 
         let settings = InForce::new(recorder_settings(&config, &Known::default())?);
         let outputs = Outputs {
@@ -112,7 +112,7 @@ impl App {
         let recorder = start_recorder(queue.clone(), outputs, settings.clone(), Arc::clone(&masker), clock.clone())?;
 
         let surroundings = surroundings(&metrics, &queue, &clock, &masker, network);
-        let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
+        let proxy = start_proxy(&config, surroundings, spans.as_ref()).await?;
 
         let addresses = Addresses { proxy: proxy.addresses(), admin: admin_listener.local_addr()? };
         let access = admin::Access::start(&config.admin, &config.data_dir, masker, &clock, &metrics)?;
@@ -206,6 +206,19 @@ fn unserved(error: StartError) -> anyhow::Error {
     }
 }
 
+/// Serves callers; from here on spans know the listeners.
+async fn start_proxy(
+    config: &Config,
+    surroundings: proxy::Surroundings,
+    spans: Option<&Spans>,
+) -> anyhow::Result<proxy::Running> {
+    let proxy = proxy::start(&config.proxy, &config.upstreams, surroundings).await.map_err(unserved)?;
+    if let Some(spans) = spans {
+        spans.know(peers(proxy.listeners(), config));
+    }
+    Ok(proxy)
+}
+
 fn adapt_to_file_limits() {
     raise_file_limit();
     survive_file_size_limit();
@@ -267,9 +280,8 @@ fn start_recorder(
     Ok(std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run())?)
 }
 
-fn peers(config: &Config) -> Peers {
-    let listener = config.proxy.listeners.first().map_or(([127, 0, 0, 1], 0).into(), |l| l.address);
-    Peers::new(listener, &config.upstreams)
+fn peers(listeners: Vec<(u32, SocketAddr)>, config: &Config) -> Peers {
+    Peers::new(listeners, &config.upstreams)
 }
 
 /// Upstreams and integrations.

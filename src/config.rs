@@ -104,22 +104,30 @@ pub fn load(path: &Path, env: &Env) -> Result<Loaded, Errors> {
     let source = path.display().to_string();
     match read(path) {
         Ok(text) => parse(&text, &source, env),
-        Err(message) => {
+        Err((pos, message)) => {
             let mut report = report::Report::new(&source);
-            report.error(tree::Pos::File, tree::Path::default(), message);
+            report.error(pos, tree::Path::default(), message);
             Err(report.failed())
         }
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let failed = |e: std::io::Error| format!("cannot be read: {}", expand::reason(&e));
+fn read(path: &Path) -> Result<String, (tree::Pos, String)> {
+    let failed = |e: std::io::Error| (tree::Pos::File, format!("cannot be read: {}", expand::reason(&e)));
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     // One byte more than is allowed, so that `tree::parse` sees the excess and says so.
     file.take(tree::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    String::from_utf8(bytes)
-        .map_err(|e| format!("not UTF-8 text: the byte at offset {} is not valid", e.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        (end_of(&String::from_utf8_lossy(valid)), "not UTF-8 text from here on; save the file as UTF-8".to_owned())
+    })
+}
+
+/// The place behind `text`.
+fn end_of(text: &str) -> tree::Pos {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    tree::Pos::At { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
 }
 
 /// Reads a file's text; `source` is what errors call it.
@@ -139,8 +147,8 @@ pub fn parse(text: &str, source: &str, env: &Env) -> Result<Loaded, Errors> {
 /// `None` only after an error has been reported.
 fn config(text: &str, env: &Env, report: &mut report::Report) -> Option<(Config, Document)> {
     let schema = schema();
-    let mut root = tree::parse(text, report)?;
-    let mut failed = expand::expand(&mut root, env, report);
+    let (mut root, mut failed) = tree::parse(text, report)?;
+    failed.extend(expand::expand(&mut root, env, report));
     failed.extend(overrides::apply(&mut root, &schema, env, report));
     let mut value = json::convert(&root, &schema, &failed);
     if !validate::validate(&mut value, &root, &schema, &failed, report) {

@@ -15,7 +15,7 @@ pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
 pub use captured::{Headers, Target};
 pub use link::{BodyLinks, Bypass, Links, Origin, Reference, Why};
 
-use http::Method;
+use http::{Method, Version};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -223,6 +223,25 @@ pub struct Trace {
     pub server_span: u64,
     /// Whether the spans are kept because of the parent's decision or the ratio.
     pub sampled: bool,
+    /// At least the last 56 bits of the trace id are random (W3C Trace Context level 2): as the caller says, or our own.
+    pub random: bool,
+}
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The listener's number.
+    pub listener: u32,
+    /// The caller spoke TLS.
+    pub tls: bool,
+    /// The caller's version of HTTP.
+    pub version: Version,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        Self { listener: 0, tls: false, version: Version::HTTP_11 }
+    }
 }
 
 /// Raw facts of one exchange, as seen by whoever carried it out.
@@ -233,6 +252,8 @@ pub struct Exchange {
     pub kind: Kind,
     /// Which way it went.
     pub direction: Direction,
+    /// By which way it came.
+    pub arrival: Arrival,
     /// When the request head was read: microseconds since the Unix epoch, wall clock.
     pub started_us: i64,
     /// When the answer's head arrived, on the agent's monotonic clock, microseconds: the window it counts in.

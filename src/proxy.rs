@@ -9,6 +9,7 @@ mod context;
 mod copies;
 mod credential;
 mod detached;
+mod dots;
 mod drain;
 mod flight;
 mod forward;

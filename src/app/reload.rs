@@ -27,9 +27,9 @@ impl App {
         self.settings.set(settings);
         self.state.access.tokens.replace(&config.admin);
         if let Some(spans) = &self.spans {
-            let renewed = spans.renew(peers(&config), config.telemetry.traces.egress.as_ref());
+            spans.know(peers(self.proxy.listeners_of(&prepared), &config));
             // Its files were read a moment ago; should they be gone now, spans go the old way.
-            if let Err(error) = renewed {
+            if let Err(error) = spans.renew(config.telemetry.traces.egress.as_ref()) {
                 tracing::warn!(%error, "spans keep their way to the collector");
             }
         }

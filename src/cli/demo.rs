@@ -1,6 +1,7 @@
 //! `vigie demo`: the agent, a CRM to call, and integrations that call it, in one process and on loopback only.
 
 mod screen;
+mod traces;
 
 use super::{output, signals};
 use crate::app::{App, ListenError};
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use traces::Traces;
 
 /// What records, flaws and calls follow from: every demo shows the same.
 const SEED: u64 = 1;
@@ -40,7 +42,7 @@ pub struct Args {
     /// Calls a second that the integrations make together.
     #[arg(long, default_value = "20", value_parser = parse_rate)]
     rate: f64,
-    /// OTLP collector that receives the spans, e.g. http://127.0.0.1:4317.
+    /// OTLP collector that receives the spans over gRPC, e.g. http://127.0.0.1:4317; without it the demo keeps the last ones.
     #[arg(long)]
     otlp: Option<String>,
     /// Where the demo keeps its masking key, log and history.
@@ -62,7 +64,13 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let level = if level == "info" { "warn" } else { level };
     let sandbox = start_sandbox()?;
-    let text = configuration(&args, sandbox.crm);
+    let stop_traces = CancellationToken::new();
+    let traces = match args.otlp {
+        Some(_) => None,
+        None => Some(Traces::receive(stop_traces.clone()).await?),
+    };
+    let (sink, traces) = traces.unzip();
+    let text = configuration(&args, sandbox.crm, sink);
     let loaded = config::parse(&text, "demo configuration", &Env::from_process());
     let config = loaded.map_err(|errors| anyhow::anyhow!("{errors}"))?.config;
     let logging = logging::init(level, &config.telemetry.traces)?;
@@ -72,7 +80,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     let proxy = addresses.proxy.first().copied().unwrap_or(args.proxy);
     // Before anything is printed: whoever reads it may already send the signal.
     let asked = signals::termination()?;
-    output::say(&screen::welcome(proxy, addresses.admin, sandbox.crm, sandbox.erp, &args));
+    output::say(&screen::welcome(proxy, addresses.admin, sandbox.crm, sandbox.erp, &screen::told(sink, &args), &args));
 
     let stop = CancellationToken::new();
     let generator = traffic::Config {
@@ -82,7 +90,7 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
         seed: SEED,
     };
     let traffic = tokio::spawn(traffic::run(generator, stop.clone()));
-    let screen = tokio::spawn(screen::follow(addresses.admin, stop.clone()));
+    let screen = tokio::spawn(screen::follow(addresses.admin, traces.clone(), stop.clone()));
     tokio::select! {
         () = over(args.duration) => {}
         () = asked => {}
@@ -90,9 +98,10 @@ pub async fn run(args: Args, level: &str) -> anyhow::Result<ExitCode> {
     stop.cancel();
     let _ = traffic.await;
     let _ = screen.await;
-    output::say(&screen::summary(addresses.admin, &args).await);
+    output::say(&screen::summary(addresses.admin, traces.as_ref(), &args).await);
     logging.shutdown();
     app.drain().await;
+    stop_traces.cancel();
     sandbox.stop.cancel();
     Ok(ExitCode::SUCCESS)
 }
@@ -178,12 +187,14 @@ fn start_sandbox() -> anyhow::Result<Started> {
 }
 
 /// The demo's configuration, as a user would write it: four integrations, told apart by header and credential.
-fn configuration(args: &Args, crm: SocketAddr) -> String {
+fn configuration(args: &Args, crm: SocketAddr, sink: Option<SocketAddr>) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let data_dir = quoted(&args.data_dir.display().to_string());
     let log = quoted(&args.data_dir.join("exchanges.log").display().to_string());
-    let traces = args.otlp.as_ref().map_or(String::new(), |endpoint| {
-        format!("traces: {{endpoint: {}, protocol: grpc, ratio: 0.1}}\n", quoted(endpoint))
+    let own = || sink.map(|address| (format!("http://{address}"), "http"));
+    let collector = args.otlp.as_ref().map(|endpoint| (endpoint.clone(), "grpc")).or_else(own);
+    let traces = collector.map_or(String::new(), |(endpoint, protocol)| {
+        format!("traces: {{endpoint: {}, protocol: {protocol}, ratio: 0.1}}\n", quoted(&endpoint))
     });
     format!(
         "data_dir: {data_dir}

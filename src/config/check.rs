@@ -29,8 +29,13 @@ pub const DEFAULT_PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4A
 /// What a listener off loopback needs.
 const PROXY_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
 const ADMIN_REMEDY: &str = "use 127.0.0.1, give it a certificate in tls, or set allow_plaintext: true beside it";
-/// Labels of what is in no configured place.
-const RESERVED: [&str; 3] = ["unknown", "other", "vigie"];
+/// Labels of what is in no configured place, and what each stands for.
+const RESERVED: [(&str, &str); 4] = [
+    ("unknown", "callers that no integration names"),
+    ("other", "what goes beyond a cap"),
+    ("none", "calls refused before an upstream was found"),
+    ("vigie", "the agent itself"),
+];
 
 /// One listener, from `address` or from `listeners`, and where it is written.
 pub struct Listening<'a> {
@@ -203,8 +208,9 @@ impl Checker<'_> {
 
     fn names(&mut self) {
         for section in ["upstreams", "integrations"] {
-            for name in self.root.keys(section).into_iter().filter(|n| RESERVED.contains(n)) {
-                let message = format!("\"{name}\" is the name of what has none in metrics; choose another");
+            for name in self.root.keys(section) {
+                let Some((_, what)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) else { continue };
+                let message = format!("in metrics and records \"{name}\" stands for {what}; choose another name");
                 self.error(&format!("{section}/{name}"), message);
             }
         }
@@ -226,7 +232,9 @@ impl Checker<'_> {
         let mut rest = None;
         for name in &names {
             let prefix = format!("upstreams/{name}/path_prefix");
-            let (prefixed, pinned) = (self.written(&prefix), pinned(name));
+            // What could not be read at all may have one.
+            let prefixed = self.written(&prefix) || self.report.refused(&format!("upstreams/{name}"));
+            let pinned = pinned(name);
             if !pinned && !open {
                 let message = "no listener leads here; each is pinned to another upstream";
                 self.error(&format!("upstreams/{name}"), message);

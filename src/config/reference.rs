@@ -51,7 +51,8 @@ fn kind(node: &Value) -> String {
         return "secret".to_owned();
     }
     if let Some(format) = node.get("format").and_then(Value::as_str) {
-        return format.trim_start_matches("vigie-").replace('-', " ");
+        // A collector's differs in the example alone that messages give.
+        return format.trim_start_matches("vigie-").replace("collector", "url").replace('-', " ");
     }
     let inner = |key: &str| node.get(key).filter(|s| s.is_object()).map(kind);
     match (inner("additionalProperties"), inner("items")) {

@@ -121,6 +121,12 @@ impl Report {
         self.errors.iter().any(|e| e.path.starts_with(&path))
     }
 
+    /// True when `path` itself, and not only something inside it, is known to be wrong.
+    pub fn refused(&self, path: &str) -> bool {
+        let path = Path::of(path);
+        self.errors.iter().any(|e| e.path == path)
+    }
+
     /// True when something is wrong.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()

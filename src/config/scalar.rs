@@ -11,15 +11,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 mod url;
-pub use url::{Url, host_and_port, url};
+pub use url::{Url, collector, host_and_port, url};
 
 /// Names of the formats that [`check`] knows.
 #[cfg(test)]
-pub const FORMATS: [&str; 12] = [
+pub const FORMATS: [&str; 13] = [
     "vigie-duration",
     "vigie-size",
     "vigie-address",
     "vigie-url",
+    "vigie-collector",
     "vigie-exception",
     "vigie-path-prefix",
     "vigie-fingerprint",
@@ -43,6 +44,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "vigie-size" => size(text).map(drop),
         "vigie-address" => address(text).map(drop),
         "vigie-url" => url(text).map(drop),
+        "vigie-collector" => collector(text).map(drop),
         "vigie-exception" => net::Exception::parse(text).map(drop),
         "vigie-path-prefix" => path_prefix(text),
         "vigie-fingerprint" => fingerprint(text).map(drop),
@@ -253,8 +255,12 @@ text_type!(
     Address(SocketAddr), "vigie-address", address, SocketAddr::to_string
 );
 text_type!(
-    /// Where an upstream or a collector is.
+    /// Where an upstream is.
     Link(Url), "vigie-url", url, |_| String::new()
+);
+text_type!(
+    /// Where a collector is.
+    Collector(Url), "vigie-collector", collector, |_| String::new()
 );
 text_type!(
     /// What is called directly although there is a proxy.

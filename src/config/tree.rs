@@ -167,17 +167,17 @@ impl Node {
     }
 }
 
-/// Reads `text`. Errors go to `report`; `None` when there is no tree to go on with.
-pub fn parse(text: &str, report: &mut Report) -> Option<Node> {
+/// Reads `text`. Errors go to `report`, with the paths of values that were not read; `None` when there is no tree to go on
+/// with.
+pub fn parse(text: &str, report: &mut Report) -> Option<(Node, Vec<Path>)> {
     if text.len() > MAX_BYTES {
         report.error(Pos::File, Path::default(), format!("larger than {} KiB, the most that is read", MAX_BYTES >> 10));
         return None;
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { parser: Parser::new_from_str(text), report, broken: false };
+    let mut reader = Reader { parser: Parser::new_from_str(text), report, unread: Vec::new() };
     match reader.document() {
-        Ok(node) if !reader.broken => Some(node),
-        Ok(_) => None,
+        Ok(node) => Some((node, reader.unread)),
         Err(stop) => {
             report.error(stop.0, Path::default(), stop.1);
             None
@@ -191,8 +191,8 @@ struct Stop(Pos, String);
 struct Reader<'a, 'r> {
     parser: Parser<'a, StrInput<'a>>,
     report: &'r mut Report,
-    /// Something was refused that makes the rest of the tree meaningless.
-    broken: bool,
+    /// Values that were refused: what stands there says nothing.
+    unread: Vec<Path>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -236,21 +236,18 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn refuse_anchor_and_tag(&mut self, event: &Event<'_>, span: Span, path: &Path) {
-        let (anchor, tag) = match event {
-            Event::Alias(id) => (*id, None),
-            Event::Scalar(_, _, id, tag) | Event::SequenceStart(id, tag) | Event::MappingStart(id, tag) => {
-                (*id, tag.as_ref())
-            }
-            _ => return,
-        };
-        if anchor != 0 {
+        let (anchored, tagged) = marks(event);
+        if anchored {
             let message = "anchors (&name) and aliases (*name) are not read; write the value out";
             self.report.error(pos(span), path.clone(), message);
         }
-        if tag.is_some() {
+        if tagged {
             self.report.error(pos(span), path.clone(), "tags (!name) are not read; remove it");
         }
-        self.broken |= anchor != 0 || tag.is_some();
+        // What an anchor stands before can be judged as it is written.
+        if tagged || matches!(event, Event::Alias(_)) {
+            self.unread.push(path.clone());
+        }
     }
 
     fn sequence(&mut self, path: &Path, depth: usize) -> Result<Vec<Node>, Stop> {
@@ -263,18 +260,41 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// A key's text; `None` for one that has none.
+    fn key(&mut self, event: Event<'a>, span: Span, path: &Path, depth: usize) -> Result<Option<String>, Stop> {
+        let (anchored, tagged) = marks(&event);
+        let Event::Scalar(text, ..) = event else {
+            self.report.error(pos(span), path.clone(), "a key must be plain text, not a list, a mapping or an alias");
+            if !matches!(event, Event::Alias(_)) {
+                self.node(event, span, path, depth + 1)?;
+            }
+            return Ok(None);
+        };
+        if anchored || tagged {
+            let what = if anchored { "anchor (&name)" } else { "tag (!name)" };
+            let message = format!("a key must be plain text; remove the {what} before it");
+            self.report.error(pos(span), path.join(&text), message);
+        }
+        Ok(Some(text.into_owned()))
+    }
+
     fn mapping(&mut self, path: &Path, depth: usize) -> Result<Vec<Entry>, Stop> {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let (event, span) = self.next()?;
-            let key = match event {
-                Event::MappingEnd => return Ok(entries),
-                Event::Scalar(text, _, 0, None) => text.into_owned(),
-                _ => return Err(Stop(pos(span), "a key must be plain text".into())),
-            };
-            let here = path.join(&key);
+            if event == Event::MappingEnd {
+                return Ok(entries);
+            }
+            let unread = self.unread.len();
+            let key = self.key(event, span, path, depth)?;
+            let here = key.as_ref().map_or_else(|| path.clone(), |key| path.join(key));
             let (event, value_span) = self.next()?;
             let node = self.node(event, value_span, &here, depth + 1)?;
+            let Some(key) = key else {
+                // It is in no place that could be judged.
+                self.unread.truncate(unread);
+                continue;
+            };
             match entries.iter().find(|e| e.key == key) {
                 None => entries.push(Entry { key, pos: pos(span), node }),
                 Some(Entry { pos: Pos::At { line, .. }, .. }) => {
@@ -283,6 +303,17 @@ impl<'a> Reader<'a, '_> {
                 Some(_) => {}
             }
         }
+    }
+}
+
+/// Whether something has an anchor, or stands for one, and whether it has a tag.
+fn marks(event: &Event<'_>) -> (bool, bool) {
+    match event {
+        Event::Alias(_) => (true, false),
+        Event::Scalar(_, _, id, tag) | Event::SequenceStart(id, tag) | Event::MappingStart(id, tag) => {
+            (*id != 0, tag.is_some())
+        }
+        _ => (false, false),
     }
 }
 

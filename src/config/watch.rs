@@ -69,7 +69,7 @@ fn stamp(path: &Path) -> Stamp {
 fn files(path: &Path, env: &Env) -> Vec<PathBuf> {
     let mut found = vec![path.to_owned()];
     let text = super::read(path).unwrap_or_default();
-    if let Some(root) = tree::parse(&text, &mut Report::new("")) {
+    if let Some((root, _)) = tree::parse(&text, &mut Report::new("")) {
         collect(&root, "", env, &mut found);
     }
     let variables = env.names("VIGIE_").filter_map(|name| env.get(name)?.strip_prefix("file:"));

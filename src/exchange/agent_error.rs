@@ -11,6 +11,8 @@ pub enum AgentError {
     UnsupportedTarget,
     /// `Host` is missing, doubled, malformed or contradicts the target.
     BadHost,
+    /// The path has `.` or `..` segments, and its upstream a base path or a prefix that they could lead out of.
+    DotSegments,
     /// No upstream answers for this path.
     NoUpstream,
     /// The caller did not show who it is, where it must.
@@ -97,10 +99,11 @@ pub enum AgentError {
 
 impl AgentError {
     /// Every error, in the order used for pre-created series.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::BadRequest,
         Self::UnsupportedTarget,
         Self::BadHost,
+        Self::DotSegments,
         Self::NoUpstream,
         Self::CallerUnauthenticated,
         Self::CallerForbidden,
@@ -150,6 +153,7 @@ impl AgentError {
             Self::BadRequest => "bad_request",
             Self::UnsupportedTarget => "unsupported_target",
             Self::BadHost => "bad_host",
+            Self::DotSegments => "dot_segments",
             Self::NoUpstream => "no_upstream",
             Self::CallerUnauthenticated => "caller_unauthenticated",
             Self::CallerForbidden => "caller_forbidden",
@@ -212,7 +216,7 @@ impl AgentError {
     /// The status of the answer that Vigie makes for it.
     pub fn status(self) -> u16 {
         match self {
-            Self::BadRequest | Self::BadHost | Self::AmbiguousFraming => 400,
+            Self::BadRequest | Self::BadHost | Self::DotSegments | Self::AmbiguousFraming => 400,
             Self::UnsupportedTarget => 405,
             Self::NoUpstream => 404,
             Self::CallerUnauthenticated => 401,

@@ -131,6 +131,18 @@ impl Running {
         self.doors.iter().map(|door| door.address).collect()
     }
 
+    /// The listeners by number, and where each listens.
+    pub fn listeners(&self) -> Vec<(u32, SocketAddr)> {
+        self.doors.iter().map(|door| (number(door.slot), door.address)).collect()
+    }
+
+    /// The same of a configuration that is ready.
+    pub fn listeners_of(&self, prepared: &Prepared) -> Vec<(u32, SocketAddr)> {
+        let kept = self.doors.iter().filter(|door| prepared.slots.contains(&door.slot));
+        let kept = kept.map(|door| (number(door.slot), door.address));
+        kept.chain(prepared.bound.iter().map(|bound| (number(bound.slot), bound.address))).collect()
+    }
+
     /// Makes another configuration ready beside the one in force, of which nothing changes.
     ///
     /// # Errors
@@ -189,6 +201,11 @@ impl Running {
         });
         joined.await.unwrap_or(0)
     }
+}
+
+/// A listener's number, as exchanges tell it.
+pub fn number(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
 }
 
 /// Where a listener's connections go.

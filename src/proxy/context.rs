@@ -28,25 +28,39 @@ impl SpanIds {
     }
 }
 
+/// Bits of the trace flags (W3C Trace Context level 2, section 3.2.2.5); the others have no meaning yet and are not sent on.
+const SAMPLED: u8 = 1;
+const RANDOM: u8 = 2;
+
 /// Reads the caller's context and decides on sampling: the parent's decision, else the ratio over the trace id.
 pub fn trace(headers: &HeaderMap, ids: &SpanIds, ratio: f64) -> Trace {
     let server_span = ids.next();
-    match headers.get(TRACEPARENT).and_then(|v| parse_traceparent(v.as_bytes())) {
-        Some((trace_id, parent, sampled)) => Trace { trace_id, parent: Some(parent), server_span, sampled },
+    match parent(headers) {
+        Some((trace_id, parent, flags)) => {
+            let (sampled, random) = (flags & SAMPLED != 0, flags & RANDOM != 0);
+            Trace { trace_id, parent: Some(parent), server_span, sampled, random }
+        }
         None => {
             let trace_id = (u128::from(ids.next()) << 64) | u128::from(ids.next());
             // The last 56 bits are random by the W3C's level 2; a threshold on them agrees with other samplers' use.
             let share = (trace_id as u64 >> 8) as f64 / (1u64 << 56) as f64;
-            Trace { trace_id, parent: None, server_span, sampled: share < ratio }
+            Trace { trace_id, parent: None, server_span, sampled: share < ratio, random: true }
         }
     }
+}
+
+/// The caller's context, if it sent exactly one (W3C Trace Context level 2, section 3.2.1).
+fn parent(headers: &HeaderMap) -> Option<(u128, u64, u8)> {
+    let mut sent = headers.get_all(TRACEPARENT).iter();
+    let only = sent.next().filter(|_| sent.next().is_none())?;
+    parse_traceparent(only.as_bytes())
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context section 3.2); `None` when invalid: then a new trace begins.
 ///
 /// So it does for a trace id of decimal digits alone: that is a number somebody put there, a phone number perhaps, and
 /// trace ids are logged as they are. Of random ids 3 in ten million look so, of 64-bit ones 1 in 2,000.
-fn parse_traceparent(value: &[u8]) -> Option<(u128, u64, bool)> {
+fn parse_traceparent(value: &[u8]) -> Option<(u128, u64, u8)> {
     let exact = value.len() == 55 || (value.len() > 55 && value[55] == b'-' && &value[..2] != b"00");
     if !exact || value[2] != b'-' || value[35] != b'-' || value[52] != b'-' || &value[..2] == b"ff" {
         return None;
@@ -54,11 +68,11 @@ fn parse_traceparent(value: &[u8]) -> Option<(u128, u64, bool)> {
     hex(&value[..2])?;
     let trace_id = hex(&value[3..35])?;
     let parent = hex(&value[36..52])? as u64;
-    let flags = hex(&value[53..55])?;
+    let flags = hex(&value[53..55])? as u8;
     if value[3..35].iter().all(u8::is_ascii_digit) {
         return None;
     }
-    (trace_id != 0 && parent != 0).then_some((trace_id, parent, flags & 1 == 1))
+    (trace_id != 0 && parent != 0).then_some((trace_id, parent, flags))
 }
 
 fn hex(digits: &[u8]) -> Option<u128> {
@@ -82,7 +96,7 @@ pub fn traceparent(trace: &Trace, span: u64) -> HeaderValue {
     for (i, at) in (36..52).rev().enumerate() {
         text[at] = HEX[(span >> (4 * i)) as usize & 15];
     }
-    text[54] = if trace.sampled { b'1' } else { b'0' };
+    text[54] = b'0' + if trace.sampled { SAMPLED } else { 0 } + if trace.random { RANDOM } else { 0 };
     HeaderValue::from_bytes(&text).expect("hex digits and dashes are a valid header value")
 }
 
@@ -123,6 +137,39 @@ mod tests {
         assert_eq!((trace.parent, trace.sampled), (Some(0xb7ad6b7169203331), true));
         let sent = traceparent(&trace, 0x1234);
         assert_eq!(sent, "00-0af7651916cd43dd8448eb211c80319c-0000000000001234-01");
+    }
+
+    #[test]
+    fn the_random_flag_is_passed_on_and_set_where_the_id_is_ours() {
+        for (sent, passed_on) in [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03"), ("0c", "00")] {
+            let trace = trace(&headers(&format!("{}{sent}", &VALID[..53])), &SpanIds::new(0), 1.0);
+            let on = traceparent(&trace, 1);
+            assert_eq!(&on.as_bytes()[53..], passed_on.as_bytes(), "{sent}");
+        }
+        for (ratio, flags) in [(0.0, "02"), (1.0, "03")] {
+            let on = traceparent(&trace(&HeaderMap::new(), &SpanIds::new(0), ratio), 1);
+            assert_eq!(&on.as_bytes()[53..], flags.as_bytes());
+        }
+    }
+
+    #[test]
+    fn our_ids_are_random_in_every_bit() {
+        let ids = SpanIds::new(3);
+        let mut ones = [0u32; 128];
+        for _ in 0..4096 {
+            let id = trace(&HeaderMap::new(), &ids, 0.0).trace_id;
+            ones.iter_mut().enumerate().for_each(|(bit, ones)| *ones += (id >> bit) as u32 & 1);
+        }
+        // Eight standard deviations (32 each) about the middle.
+        assert!(ones.iter().all(|ones| (1792..2304).contains(ones)), "{ones:?}");
+    }
+
+    #[test]
+    fn two_parents_are_none() {
+        let mut two = headers(VALID);
+        two.append(TRACEPARENT, HeaderValue::from_static(VALID));
+        let begun = trace(&two, &SpanIds::new(0), 0.0);
+        assert!(begun.parent.is_none() && begun.random && begun.trace_id != 0x0af7651916cd43dd8448eb211c80319c);
     }
 
     #[test]

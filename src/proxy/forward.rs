@@ -15,8 +15,8 @@ use super::tunnel::Tunnel;
 use super::upgrade::Wish;
 use super::upstreams::Upstream;
 use super::worker::Worker;
-use super::{context, gate, links, reply, router, server_timing, target};
-use crate::exchange::{AgentError, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
+use super::{acceptor, context, gate, links, reply, router, server_timing, target};
+use crate::exchange::{AgentError, Arrival, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
 use http::header::{ACCEPT_ENCODING, HOST, TE};
 use http::response::Parts;
 use http::uri::PathAndQuery;
@@ -37,12 +37,13 @@ pub async fn handle(
     let (mut parts, body) = req.into_parts();
     let safe = parts.method.is_safe();
     let refused = caller.conn.as_ref().and_then(|conn| conn.call());
-    let mut opened = match open(&worker, listener, started, &mut parts, body.is_end_stream(), refused) {
+    let arrival = Arrival { listener: acceptor::number(listener), tls: caller.tls, version: parts.version };
+    let mut opened = match open(&worker, arrival, started, &mut parts, body.is_end_stream(), refused) {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
     opened.flight.of(caller.conn.clone());
-    let call = (opened.upstream, opened.flight.integration(), opened.target.path());
+    let call = (opened.upstream, opened.flight.integration());
     match gate::pass(&worker, listener, &caller, &mut parts, call) {
         Ok(credential) => opened.credential = credential,
         Err(error) => return refuse(opened.flight, error),
@@ -72,7 +73,7 @@ struct Opened {
 /// Routes and attributes; a refusal is recorded like any other exchange.
 fn open(
     worker: &Rc<Worker>,
-    listener: usize,
+    arrival: Arrival,
     started: Instant,
     parts: &mut request::Parts,
     empty: bool,
@@ -84,23 +85,21 @@ fn open(
     let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
     let judged = refused.map_or(Ok(()), |reason| Err(reason.of_request()));
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
-        let routed = shared.router.route(listener, path, query, &parts.headers)?;
-        let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query);
-        let (way, target) = (links::Way::new(listener, &routed), target.ok_or(AgentError::BadRequest)?);
+        let routed = shared.router.route(arrival.listener as usize, path, query, &parts.headers)?;
+        let target = shared.upstreams[routed.upstream].target(&parts.uri, routed.path, query)?;
+        let way = links::Way::new(arrival.listener as usize, &routed);
         Ok((routed.upstream, routed.integration, routed.strip, routed.fingerprint, way, target))
     });
     let (route, (place, shard)) = match &checked {
         Ok((upstream, integration, ..)) => worker.place(*integration, *upstream, &parts.method, checked_path(&checked)),
         Err(_) => (None, worker.nowhere()),
     };
-    let request_headers = match &checked {
-        Ok((upstream, ..)) => headers::capture(&parts.headers, shared.upstreams[*upstream].profile().request_headers()),
-        Err(_) => Headers::default(),
-    };
+    let request_headers = captured(worker, &checked, &parts.headers);
     let mut exchange = Box::new(Exchange {
         place,
         kind: Kind::Proxy,
         direction: Direction::Outbound,
+        arrival,
         started_us,
         head_at_us: 0,
         method: parts.method.clone(),
@@ -148,6 +147,12 @@ fn upload_tee(worker: &Worker, started: Instant, flight: &mut Flight) -> Rc<Tee>
 }
 
 type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, links::Way, PathAndQuery), AgentError>;
+
+/// The request's headers that the profile and the masking allow-list name.
+fn captured(worker: &Worker, checked: &Checked, headers: &HeaderMap) -> Headers {
+    let Ok((upstream, ..)) = checked else { return Headers::default() };
+    headers::capture(headers, worker.shared.upstreams[*upstream].profile().request_headers())
+}
 
 fn checked_path(checked: &Checked) -> &str {
     checked.as_ref().map_or("/", |(.., target)| target.path())
@@ -337,6 +342,7 @@ struct Shape {
 fn announce_answer(parts: &mut Parts, flight: &mut Flight, shape: &Shape) -> Instant {
     headers::strip_hop_by_hop(&mut parts.headers);
     headers::announce_reply(&mut parts.headers);
+    headers::name_status(parts);
     set_correlation_id(&mut parts.headers, flight.correlation_id());
     let exchange = flight.exchange();
     let now = Instant::now();

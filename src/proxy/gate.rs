@@ -25,8 +25,6 @@ pub struct Gate {
     allowed: Option<Vec<Arc<str>>>,
     /// The first is the upstream's own, if it has one; the others are of single integrations.
     injections: Vec<(Option<Arc<str>>, Injection)>,
-    /// The upstream's calls go below a path of its host.
-    below: bool,
 }
 
 /// Which of a gate's credentials is put on.
@@ -63,8 +61,8 @@ impl Gate {
         }
         let upstream::Access { always, integrations } = &upstream.access;
         let stands = *always || integrations.is_some() || !injections.is_empty();
-        let (allowed, below) = (integrations.clone(), !upstream.base_path.is_empty());
-        stands.then_some(Self { always: *always, allowed, injections, below })
+        let allowed = integrations.clone();
+        stands.then_some(Self { always: *always, allowed, injections })
     }
 
     /// The credential in `slot`.
@@ -77,13 +75,11 @@ impl Gate {
         self.injections.iter().map(|(integration, injection)| (integration.as_ref(), injection))
     }
 
-    /// As [`Gate::choose`], unless this call would show the credential, or take it where it does not belong.
-    fn admit(&self, claim: &Claim<'_>, method: &Method, path: &str) -> Result<Option<Slot>, AgentError> {
+    /// As [`Gate::choose`], unless this call would show the credential.
+    fn admit(&self, claim: &Claim<'_>, method: &Method) -> Result<Option<Slot>, AgentError> {
         match self.choose(claim)? {
             // The upstream would send back what it got, the credential among it (RFC 9110 section 9.3.8).
             Some(_) if method == Method::TRACE => Err(AgentError::UnsupportedTarget),
-            // Above its path is somebody else's, and the key is not for him.
-            Some(_) if self.below && climbs(path) => Err(AgentError::BadRequest),
             slot => Ok(slot),
         }
     }
@@ -117,13 +113,14 @@ impl Gate {
 }
 
 /// Lets a call to `upstream` pass, or says why not; what is to be put on it comes back. `named` is the integration that the
-/// call is attributed to, `path` the one to be sent. A token in a key's place is taken out: it is for the agent alone.
+/// call is attributed to. A token in a key's place is taken out: it is for the agent alone. That no path leads out of the
+/// upstream's own has been seen to.
 pub fn pass(
     worker: &Worker,
     listener: usize,
     caller: &Caller,
     parts: &mut request::Parts,
-    (upstream, named, path): (usize, &str, &str),
+    (upstream, named): (usize, &str),
 ) -> Result<Option<Slot>, AgentError> {
     let router = &worker.shared.router;
     let slot = match &worker.shared.gates[upstream] {
@@ -141,7 +138,7 @@ pub fn pass(
                 certified: caller.certified.is_some() && caller.certified == entrance.and_then(|e| e.authority),
                 local: entrance.is_some_and(|e| e.loopback) && is_of_this_machine(&parts.headers),
             };
-            gate.admit(&claim, &parts.method, path)?
+            gate.admit(&claim, &parts.method)?
         }
     };
     router.take_token(&mut parts.headers);
@@ -161,15 +158,6 @@ fn is_loopback(host: &str) -> bool {
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let named = host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
     named || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-}
-
-/// True if a segment of the path leads up, as it stands or encoded.
-fn climbs(path: &str) -> bool {
-    if !path.contains("..") && !path.contains("%2e") && !path.contains("%2E") {
-        return false;
-    }
-    let decoded = percent_encoding::percent_decode_str(path).collect::<Vec<u8>>();
-    decoded.split(|b| matches!(b, b'/' | b'\\')).any(|segment| segment == b"..")
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use super::conn::Conn;
 use crate::exchange::Headers;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use http_body::Frame;
+use hyper::ext::ReasonPhrase;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -238,6 +240,13 @@ fn append_forwarded_for(headers: &mut HeaderMap, address: &HeaderValue) {
 pub fn announce_reply(headers: &mut HeaderMap) {
     headers.append(VIA, VIA_VALUE);
     headers.remove(VIGIE_ERROR);
+}
+
+/// Gives an unregistered status an empty reason, where the upstream gave none: hyper would write `<none>`.
+pub fn name_status(parts: &mut Parts) {
+    if parts.status.canonical_reason().is_none() && parts.extensions.get::<ReasonPhrase>().is_none() {
+        parts.extensions.insert(ReasonPhrase::from_static(b""));
+    }
 }
 
 /// Copies the headers named, for the recorder.

@@ -25,6 +25,10 @@ fn explain(error: AgentError) -> (&'static str, &'static str) {
             "The Host header is missing, repeated, malformed or contradicts the target",
             "Send exactly one Host header that agrees with the request target.",
         ),
+        AgentError::DotSegments => (
+            "The path has dot segments, which could lead out of the upstream's base path or prefix",
+            "Resolve . and .. (also encoded, as %2e) before sending the path; it was not forwarded.",
+        ),
         AgentError::NoUpstream => (
             "No upstream is configured for this path",
             "Call a path that begins with an upstream's path_prefix, or give one upstream no prefix.",

@@ -1,8 +1,10 @@
 //! An upstream as the data path needs it: everything resolved, nothing to look up.
 
 use super::connect::{Dialer, TlsSetupError};
+use super::dots;
 use super::h1::Scratch;
 use super::pool::Pool;
+use crate::exchange::AgentError;
 use crate::net::Network;
 use crate::telemetry::metrics::{Certificates, Owner};
 use crate::tls::Trust;
@@ -77,12 +79,18 @@ impl Upstream {
         self.config.timeouts
     }
 
-    /// The target to send: base path, path, query. `None` when they do not make a valid one.
-    pub fn target(&self, asked: &Uri, path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    /// The target to send: base path, path, query.
+    ///
+    /// # Errors
+    /// They do not make a valid one, or the path could lead out of the place it is put in.
+    pub fn target(&self, asked: &Uri, path: &str, query: Option<&str>) -> Result<PathAndQuery, AgentError> {
         let base = &self.config.base_path;
         // Nothing added, nothing stripped: what was asked can be shared instead of copied and parsed again.
         if base.is_empty() && path.len() == asked.path().len() {
-            return asked.path_and_query().cloned();
+            return asked.path_and_query().cloned().ok_or(AgentError::BadRequest);
+        }
+        if dots::any(path) {
+            return Err(AgentError::DotSegments);
         }
         let path = if path.is_empty() { "/" } else { path };
         let mut text = String::with_capacity(base.len() + path.len() + query.map_or(0, |q| q.len() + 1));
@@ -92,6 +100,6 @@ impl Upstream {
             text.push('?');
             text.push_str(query);
         }
-        PathAndQuery::try_from(text).ok()
+        PathAndQuery::try_from(text).map_err(|_| AgentError::BadRequest)
     }
 }

@@ -47,22 +47,20 @@ impl Quotas {
         *ledgers = upstreams.iter().map(entry).collect();
     }
 
-    /// Takes what an exchange told and used, at `now_s` (Unix seconds). The least `remaining` it told, if any.
+    /// Takes what an exchange told and used, at `now_s` (Unix seconds). What it told of the window with the
+    /// least remaining, if anything.
     pub fn observe<'p>(
         &self,
         exchange: &Exchange,
         readings: impl IntoIterator<Item = Reading<'p>>,
         now_s: i64,
-    ) -> Option<u64> {
+    ) -> Option<Reading<'p>> {
         let ledgers = self.ledgers.read();
         let ledger = &ledgers.iter().find(|entry| entry.upstream == exchange.place.upstream)?.ledger;
         // The vendor cannot have counted what never reached it.
         ledger.count(exchange.attempts.iter().filter(|attempt| attempt.was_sent()).count() as u64, now_s);
-        let told = readings.into_iter().map(|reading| {
-            ledger.observe(&reading, now_s);
-            reading.remaining
-        });
-        told.min()
+        let told = readings.into_iter().inspect(|reading| ledger.observe(reading, now_s));
+        told.min_by_key(|reading| reading.remaining)
     }
 
     /// Counts what the recorder had no room for: the vendor has counted it all the same.

@@ -9,7 +9,7 @@ use crate::exchange::record::json;
 use crate::exchange::redact::Masker;
 use crate::exchange::{Exchange, Outcome};
 use crate::history::{self, History};
-use crate::quota::Quotas;
+use crate::quota::{Quotas, Reading};
 use crate::telemetry::metrics::{DropStage, Metrics};
 use crate::telemetry::otlp::{self, Spans};
 use crate::telemetry::sink::LogSinks;
@@ -68,12 +68,11 @@ impl Recorder {
         let mut spans = Vec::new();
         let mut count = 0;
         for exchange in batch {
-            let Some(Digest { record, outcome, inner_server_error, bypass }) =
-                survive(|| self.digest(&exchange, &settings))
-            else {
+            let Some((digest, quota)) = survive(|| self.digest(&exchange, &settings)) else {
                 self.lose(&exchange);
                 continue;
             };
+            let Digest { record, outcome, inner_server_error, bypass } = digest;
             self.count(&exchange, outcome, inner_server_error);
             bypass.iter().for_each(|link| self.outputs.metrics.bypass_link(&exchange.place, link));
             let start = lines.len();
@@ -84,7 +83,7 @@ impl Recorder {
             if let Some(sender) = &self.outputs.spans
                 && self.keeps(&exchange, outcome, &settings)
             {
-                sender.describe(&exchange, &record, &mut spans);
+                sender.describe(&exchange, &record, quota, &mut spans);
             }
             if self.outputs.history.is_some() {
                 let head_us = self.head_us(&exchange);
@@ -106,17 +105,18 @@ impl Recorder {
         metrics.recorder().dropped(DropStage::Queue);
     }
 
-    fn digest(&self, exchange: &Exchange, settings: &Settings) -> Digest {
+    fn digest<'s>(&'s self, exchange: &Exchange, settings: &'s Settings) -> (Digest, Option<Reading<'s>>) {
         let known = settings.knowledge.get(&exchange.place.upstream).unwrap_or(&self.ignorance);
         let now_s = self.clock.wall_us() / 1_000_000;
         let readings = known.profile.quota(|name| exchange.response.header_lines(name), now_s);
-        let remaining = self.outputs.quotas.observe(exchange, readings, now_s);
+        let quota = self.outputs.quotas.observe(exchange, readings, now_s);
+        let remaining = quota.map(|told| told.remaining);
         let mut digest = digest(exchange, known, &self.masker, settings.capture, remaining);
         settings.known.hide(&mut digest.record);
         if settings.known.is_in(&exchange.response.body.bytes) {
             self.outputs.metrics.upstream(&exchange.place.upstream).credential_echoed();
         }
-        digest
+        (digest, quota)
     }
 
     fn count(&self, exchange: &Exchange, outcome: Outcome, inner_server_error: bool) {

@@ -8,15 +8,17 @@ mod spans;
 mod way;
 
 pub use opentelemetry_sdk::trace::SpanData;
-pub use spans::{Endpoint, Peers, client_span, server_span};
+pub use spans::Peers;
 
 use crate::exchange::Exchange;
 use crate::exchange::record::Record;
 use crate::net::{Network, Proxy};
 use crate::telemetry::TraceConfig;
 use crate::telemetry::metrics::{DropStage, Metrics, SpanResult};
+use crate::vendors::Reading;
 use opentelemetry_sdk::trace::SpanExporter as _;
 use parking_lot::{Mutex, RwLock};
+use spans::Told;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -104,18 +106,23 @@ impl Spans {
         Ok(Some(Self(Arc::new(Inner { queue, peers: RwLock::new(peers), way, metrics, pending, stop, task }))))
     }
 
-    /// Takes the addresses of another configuration, and the egress proxy on the way to the collector.
+    /// Takes the addresses of another configuration.
+    pub fn know(&self, peers: Peers) {
+        self.0.peers.write().renew(peers);
+    }
+
+    /// Takes another egress proxy on the way to the collector.
     ///
     /// # Errors
     /// When TLS with the proxy cannot be set up; then the way stays as it was.
-    pub fn renew(&self, peers: Peers, proxy: Option<&Arc<Proxy>>) -> Result<(), Error> {
-        *self.0.peers.write() = peers;
+    pub fn renew(&self, proxy: Option<&Arc<Proxy>>) -> Result<(), Error> {
         self.0.way.renew(proxy)
     }
 
-    /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt.
-    pub fn describe(&self, exchange: &Exchange, record: &Record, out: &mut Vec<SpanData>) {
-        spans::describe(exchange, record, &self.0.peers.read(), out);
+    /// Appends the finished spans of one exchange to `out`: its SERVER span and a CLIENT span for each attempt. `quota` is
+    /// what its answer told.
+    pub fn describe(&self, exchange: &Exchange, record: &Record, quota: Option<Reading<'_>>, out: &mut Vec<SpanData>) {
+        spans::describe(&Told { exchange, record, quota }, &self.0.peers.read(), out);
     }
 
     /// Hands over the finished spans of some exchanges. Never waits: without room they are dropped and counted.

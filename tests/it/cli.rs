@@ -208,3 +208,14 @@ async fn a_second_agent_is_kept_out_of_the_data_directory() {
     assert_eq!(std::fs::read(dir.join("addresses.json")).expect("the addresses"), before);
     agent.admin_text("/ready").await;
 }
+
+#[test]
+fn the_help_promises_what_there_is() {
+    let (code, out, _) = told(&["--help"]);
+    assert_eq!(code, 0);
+    let about: String = out.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    for absent in ["probe", "reconcil", "alert"] {
+        assert!(!about.contains(absent), "{absent} in {about:?}");
+    }
+    assert!(about.contains("metrics, traces, quota and a searchable history"), "{about:?}");
+}

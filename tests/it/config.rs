@@ -220,8 +220,9 @@ fn a_file_is_read_with_its_own_name_in_errors() {
     let path = dir.path().join("v.yaml");
     let error = |path: &Path| config::load(path, &Env::default()).expect_err("bad").to_string();
     assert_eq!(error(&path), format!("{}: cannot be read: it does not exist", path.display()));
-    std::fs::write(&path, b"data_dir: \xff").expect("written");
-    assert_eq!(error(&path), format!("{}: not UTF-8 text: the byte at offset 10 is not valid", path.display()));
+    std::fs::write(&path, b"log:\n  # \xc3\xa9t\xe9").expect("written");
+    let wanted = "2:7: not UTF-8 text from here on; save the file as UTF-8";
+    assert_eq!(error(&path), format!("{}:{wanted}", path.display()));
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).expect("written");
     assert_eq!(error(&path), format!("{}: larger than 1024 KiB, the most that is read", path.display()));
     std::fs::write(&path, format!("\u{feff}{}", SMALL.replace('\n', "\r\n"))).expect("written");

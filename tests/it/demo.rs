@@ -64,7 +64,46 @@ async fn it_shows_all_four_integrations_and_ends_by_itself() {
     {
         assert!(summary.contains(word), "no {word:?} in the summary:\n{summary}");
     }
+    assert_shows_a_trace(summary);
     assert!(demo.home.path().join("demo/exchanges.log").is_file(), "no exchange log");
+}
+
+/// A SERVER span, the CLIENT span below it, and the ids to look them up by.
+fn assert_shows_a_trace(page: &str) {
+    let lines: Vec<&str> = page.lines().collect();
+    let at =
+        lines.iter().position(|line| line.starts_with("  trace ")).unwrap_or_else(|| panic!("no trace in\n{page}"));
+    let id = lines[at].trim_start_matches("  trace ");
+    assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    for (line, kind) in [(lines[at + 1], "    SERVER "), (lines[at + 2], "      CLIENT ")] {
+        assert!(line.starts_with(kind) && line.contains("#]") && line.contains(" ms  "), "{line}");
+    }
+    let ids = lines[at + 1..].iter().find(|line| line.starts_with("    correlation id ")).expect("ids");
+    assert!(ids.contains("   vendor request id "), "{ids}");
+}
+
+#[tokio::test]
+async fn its_traces_are_received_and_shown_as_a_page() {
+    let mut demo = Demo::start(&["--rate", "40"]);
+    let page = format!("http://{}", demo.address("traces").await);
+    let text = eventually("a traced call", DEADLINE, || async {
+        let text = client().get(&page).send().await.ok()?.text().await.ok()?;
+        text.contains("CLIENT ").then_some(text)
+    })
+    .await;
+    assert!(text.starts_with("The last "), "{text}");
+    assert_shows_a_trace(&text);
+    let junk = client().post(format!("{page}v1/traces")).body("no protobuf").send().await.expect("an answer");
+    assert_eq!(junk.status(), 400);
+}
+
+#[tokio::test]
+async fn a_collector_of_ones_own_gets_the_spans_instead() {
+    let mut demo = Demo::start(&["--duration", "1s", "--otlp", "http://127.0.0.1:1"]);
+    assert!(demo.process.wait(DEADLINE).await.success());
+    let screen = demo.process.output();
+    assert!(screen.contains("\n  traces     sent to http://127.0.0.1:1\n"), "{screen}");
+    assert!(!screen.contains("\n  trace "), "{screen}");
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ mod reload;
 mod sandbox;
 #[cfg(feature = "peers")]
 mod soak;
+mod spans;
 mod support;
 mod tidy;
 #[cfg(feature = "peers")]

@@ -52,6 +52,7 @@ async fn spans_arrive(rotel: Rotel, endpoint: &str, protocol: &str) {
     agent.search(&["--last", "1"]);
     agent.reconfigure(json!({ "integrations": { "web": { "path_prefix": "/web" } } }));
     rotel.eventually(&["start", "rebuild_from_history", "scrape", "search_records", "reload"]).await;
+    let port = agent.proxy_address().rsplit(':').next().expect("a port").to_owned();
     // What it holds back for a batch goes out at the end.
     assert!(agent.stop().await.success());
     let spans = rotel.eventually_spans(TRACE_ID, 2).await;
@@ -60,7 +61,7 @@ async fn spans_arrive(rotel: Rotel, endpoint: &str, protocol: &str) {
     let (server, client) = (of("SPAN_KIND_SERVER"), of("SPAN_KIND_CLIENT"));
     assert_fields(server, PARENT_ID, &server.fields["ID"]);
     assert_fields(client, &server.fields["ID"], &client_span);
-    assert_server(server);
+    assert_server(server, &port);
     assert_client(client, &origin);
     let received = rotel.received();
     for secret in [RAW_ID, "otlp-secret", "Lovelace"] {
@@ -90,11 +91,12 @@ fn assert_fields(span: &Span, parent: &str, id: &str) {
             ("vigie.correlation_id", "Str(otlp-flow-1)"),
             ("vigie.vendor_request_id", "Str(vendor-7)"),
             ("vigie.quota.remaining", "Int(77)"),
+            ("vigie.quota.limit", "Int(1000)"),
         ],
     );
 }
 
-fn assert_server(span: &Span) {
+fn assert_server(span: &Span, port: &str) {
     assert_attributes(
         span,
         &[
@@ -105,8 +107,7 @@ fn assert_server(span: &Span) {
             ("vigie.upstream", "Str(freshsales)"),
         ],
     );
-    // The listener took a port of the system's choice, which the agent's spans do not know.
-    assert!(!span.attributes.contains_key("server.port"), "{span:#?}");
+    assert_attributes(span, &[("server.port", &format!("Int({port})")), ("network.protocol.version", "Str(1.1)")]);
 }
 
 fn assert_client(span: &Span, origin: &Origin) {

@@ -1,6 +1,6 @@
 //! What the demo shows: where to look, the exchanges as they happen, and what it came to.
 
-use super::Args;
+use super::{Args, Traces};
 use crate::cli::output;
 use crate::config;
 use crate::sandbox;
@@ -17,10 +17,30 @@ const LINES_A_TICK: usize = 6;
 /// Ticks between two pictures of quota and outcomes.
 const PICTURE_EVERY: u32 = 20;
 /// Width of the bars, characters.
-const BAR: usize = 30;
+pub const BAR: usize = 30;
+/// How long the summary waits for the first trace: spans go out once a second.
+const TRACE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Where the traces go.
+pub fn told(sink: Option<SocketAddr>, args: &Args) -> String {
+    match (sink, &args.otlp) {
+        (Some(address), _) => {
+            format!("http://{address}/         the last traced calls; --otlp sends them to a collector")
+        }
+        (None, Some(endpoint)) => format!("sent to {endpoint}"),
+        (None, None) => "nowhere".to_owned(),
+    }
+}
 
 /// The first page.
-pub fn welcome(proxy: SocketAddr, admin: SocketAddr, crm: SocketAddr, erp: SocketAddr, args: &Args) -> String {
+pub fn welcome(
+    proxy: SocketAddr,
+    admin: SocketAddr,
+    crm: SocketAddr,
+    erp: SocketAddr,
+    traces: &str,
+    args: &Args,
+) -> String {
     let key = sandbox::DEMO_KEY;
     let stop = args.duration.map_or("Ctrl-C ends it".to_string(), |d| format!("it ends after {d:?}"));
     format!(
@@ -30,6 +50,7 @@ pub fn welcome(proxy: SocketAddr, admin: SocketAddr, crm: SocketAddr, erp: Socke
   metrics    http://{admin}/metrics
   console    http://{admin}/
   quota      http://{admin}/api/v1/quota
+  traces     {traces}
   sandbox    http://{crm} (CRM)   http://{erp} (ERP)
   log        {log}
 
@@ -47,7 +68,7 @@ then look at it (`unknown`, since it says nothing of who calls):
 }
 
 /// Shows exchanges as they happen, and every ten seconds a picture.
-pub async fn follow(admin: SocketAddr, stop: CancellationToken) {
+pub async fn follow(admin: SocketAddr, traces: Option<Traces>, stop: CancellationToken) {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build() else { return };
     let mut tick = tokio::time::interval(TICK);
     let mut cursor = String::new();
@@ -67,7 +88,8 @@ pub async fn follow(admin: SocketAddr, stop: CancellationToken) {
             cursor = next;
         }
         if count % PICTURE_EVERY == 0 {
-            output::say(&picture(&client, admin).await);
+            let trace = traces.as_ref().map(Traces::latest).unwrap_or_default();
+            output::say(&format!("{}\n{trace}", picture(&client, admin).await));
         }
     }
 }
@@ -144,9 +166,13 @@ fn tally(metrics: &str, family: &str, label: &str) -> Vec<(String, f64)> {
 }
 
 /// The last page.
-pub async fn summary(admin: SocketAddr, args: &Args) -> String {
+pub async fn summary(admin: SocketAddr, traces: Option<&Traces>, args: &Args) -> String {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build() else {
         return String::new();
+    };
+    let trace = match traces {
+        Some(traces) => traces.awaited(TRACE_PATIENCE).await,
+        None => String::new(),
     };
     let picture = picture(&client, admin).await;
     let metrics = get(&client, format!("http://{admin}/metrics")).await.unwrap_or_default();
@@ -163,6 +189,7 @@ Summary
   exchanges {:.0} ({}), dropped by the recorder {:.0}
   mean time: vendor {:.2} ms, Vigie's own {:.3} ms
 {picture}
+{trace}
   The records stay until the next day: {} log --data-dir {}",
         sum("vigie_requests_total"),
         callers.join(", "),

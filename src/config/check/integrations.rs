@@ -1,9 +1,10 @@
 //! Whether every caller can be told from every other.
 
 use super::Checker;
-use crate::config::raw::Integration;
+use crate::config::raw::{Credential, Integration, Upstream};
 use crate::config::scalar;
 use crate::config::tree::Path;
+use crate::vendors::Profile;
 use std::collections::BTreeMap;
 
 /// What a caller is recognised by; secrets only as hashes.
@@ -33,6 +34,7 @@ pub fn check(checker: &mut Checker<'_>) {
             }
         }
         let pinned = file.proxy.listening().iter().any(|l| l.integration == Some(name));
+        header_name(checker, name, integration);
         let recognised = pinned || integration.path_prefix.is_some() || !marks(integration).is_empty();
         if !recognised && !checker.report.broken(&section) {
             checker.warn(
@@ -56,4 +58,49 @@ fn marks(integration: &Integration) -> Vec<(String, Mark)> {
     let header = integration.header.as_ref();
     marks.extend(header.map(|h| ("header".to_owned(), Mark::Header(h.name.0.to_string(), h.value.clone()))));
     marks
+}
+
+/// What names a caller is not forwarded, so it must be nothing that the CRM, the connection or a trace needs.
+fn header_name(checker: &mut Checker<'_>, integration: &str, raw: &Integration) {
+    let Some(header) = &raw.header else { return };
+    let name = header.name.0.as_str();
+    let carries = credential_of(checker, name).or_else(|| purpose(name).map(str::to_owned));
+    if let Some(what) = carries {
+        let message = format!(
+            "carries {what}, and what names a caller is not forwarded; use a header of its own, e.g. X-Integration"
+        );
+        checker.error(&format!("integrations/{integration}/header/name"), message);
+    }
+}
+
+/// The upstream whose credentials are sent in this header.
+fn credential_of(checker: &Checker<'_>, name: &str) -> Option<String> {
+    let of_vendor = |vendor: &str| {
+        let profile = Profile::builtin(vendor);
+        profile.is_some_and(|p| p.auth().iter().any(|auth| auth.header.eq_ignore_ascii_case(name)))
+    };
+    let configured = |c: &Credential| c.header.as_ref().is_some_and(|h| h.0.as_str() == name);
+    let sent_there = |u: &Upstream| of_vendor(&u.vendor) || u.credential.as_ref().is_some_and(configured);
+    let mut upstreams = checker.root.keys("upstreams").into_iter();
+    let upstream = upstreams.find(|u| checker.file.upstreams.get(*u).is_some_and(sent_there))?;
+    Some(format!("the credential for upstreams.{upstream}"))
+}
+
+/// What a header of HTTP, of tracing or of Vigie itself is for.
+fn purpose(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "authorization" | "proxy-authorization" | "cookie" => "credentials",
+        // RFC 9110 section 7.6.1, and what older clients send.
+        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "te" | "trailer" | "upgrade"
+        | "http2-settings" => "what concerns one connection alone",
+        "host" | "content-length" | "transfer-encoding" | "content-type" | "content-encoding" | "expect" => {
+            "how the request is to be read"
+        }
+        "traceparent" | "tracestate" | "baggage" => "the trace",
+        "x-correlation-id" => "the correlation id",
+        "via" | "forwarded" => "the way of the request",
+        _ if name.starts_with("x-forwarded-") => "the way of the request",
+        _ if name.starts_with("x-vigie-") => "what is said to Vigie itself",
+        _ => return None,
+    })
 }

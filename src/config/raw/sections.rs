@@ -1,6 +1,6 @@
 //! Sections beside the data path: masking, recorder, log, history, traces, metrics, admin.
 
-use crate::config::scalar::{Address, Bytes, HeaderSecret, Link, SecretText, Span, Token};
+use crate::config::scalar::{Address, Bytes, Collector, HeaderSecret, SecretText, Span, Token};
 use crate::{recorder, telemetry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ impl Default for History {
 pub struct Traces {
     /// The collector, e.g. `http://127.0.0.1:4317`. No spans are made if absent.
     #[schemars(extend("x-vigie-restart" = true))]
-    pub endpoint: Option<Link>,
+    pub endpoint: Option<Collector>,
     /// gRPC (port 4317 by convention) or HTTP with protobuf (4318, path `/v1/traces`).
     #[schemars(extend("x-vigie-restart" = true))]
     pub protocol: Protocol,

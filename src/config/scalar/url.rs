@@ -34,14 +34,23 @@ impl std::fmt::Display for Url {
     }
 }
 
-/// Reads a URL. Errors never repeat it: it may hold a secret.
+/// Reads an upstream's URL. Errors never repeat it: it may hold a secret.
 pub fn url(text: &str) -> Result<Url, String> {
-    const RIGHT: &str = "write for example https://acme.myfreshworks.com";
-    let (scheme, rest) = text.split_once("://").ok_or(format!("is not a URL; {RIGHT}"))?;
+    read(text, "https://acme.myfreshworks.com")
+}
+
+/// Reads a collector's URL, by the same rules. The ports are those registered for OTLP.
+pub fn collector(text: &str) -> Result<Url, String> {
+    read(text, "http://127.0.0.1:4317 (gRPC) or http://127.0.0.1:4318 (HTTP)")
+}
+
+fn read(text: &str, example: &str) -> Result<Url, String> {
+    let right = format!("write for example {example}");
+    let (scheme, rest) = text.split_once("://").ok_or(format!("is not a URL; {right}"))?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
-        _ => return Err(format!("is neither http nor https; {RIGHT}")),
+        _ => return Err(format!("is neither http nor https; {right}")),
     };
     if rest.contains('@') {
         return Err("holds credentials; URLs end up in logs, so leave them out".to_owned());
@@ -53,7 +62,7 @@ pub fn url(text: &str) -> Result<Url, String> {
     if authority.starts_with('[') && authority.contains('%') {
         return Err(NO_ZONE.to_owned());
     }
-    let (host, port) = host_and_port(authority).ok_or(format!("has no valid host and port; {RIGHT}"))?;
+    let (host, port) = host_and_port(authority).ok_or(format!("has no valid host and port; {right}"))?;
     let path = path.trim_end_matches('/');
     if !path.is_empty() && http::uri::PathAndQuery::try_from(path).is_err() {
         return Err("has a path with characters that must be percent-encoded".to_owned());

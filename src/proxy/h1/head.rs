@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use hyper::ext::ReasonPhrase;
 use std::mem::MaybeUninit;
 
 /// Header lines that are parsed without allocating room for them.
@@ -100,6 +101,10 @@ impl Head {
         *answer.status_mut() = code.ok_or(Broken::Malformed)?;
         *answer.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
         *answer.headers_mut() = fields(&head, parsed.headers)?;
+        if let Some(reason) = parsed.reason.filter(|reason| is_its_own(code, reason)) {
+            let reason = ReasonPhrase::try_from(head.slice_ref(reason.as_bytes())).map_err(|_| Broken::Malformed)?;
+            answer.extensions_mut().insert(reason);
+        }
         let (parts, ()) = answer.into_parts();
         let length = length(&parts, bodiless)?;
         let keep_alive = keeps_alive(&parts) && !matches!(length, Length::ToClose);
@@ -120,6 +125,13 @@ impl Head {
     pub fn is_interim(&self) -> bool {
         self.parts.status.is_informational()
     }
+}
+
+/// True for a reason phrase that is not the registered one. The parser gives none where it is not ASCII: that is left to
+/// the next hop's own (RFC 9112 section 4: a recipient should ignore it).
+fn is_its_own(code: Option<StatusCode>, reason: &str) -> bool {
+    let registered = code.and_then(|code| code.canonical_reason());
+    !reason.is_empty() && registered != Some(reason)
 }
 
 /// Header lines that were parsed in `text`, as a map that shares its bytes.

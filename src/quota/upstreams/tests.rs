@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::exchange::redact::Masked;
-use crate::exchange::{AgentError, Attempt, Direction, Kind, Labelled, Message, Place, Target, Trace};
+use crate::exchange::{AgentError, Arrival, Attempt, Direction, Kind, Labelled, Message, Place, Target, Trace};
 use crate::telemetry::Caps;
 use crate::telemetry::metrics::Options;
 use crate::upstream::DeclaredQuota;
@@ -30,6 +30,7 @@ fn exchange(upstream: &str, attempts: usize) -> Exchange {
         place: Arc::new(place),
         kind: Kind::Proxy,
         direction: Direction::Outbound,
+        arrival: Arrival::default(),
         started_us: T * 1_000_000,
         head_at_us: 0,
         method: Method::GET,
@@ -76,7 +77,7 @@ fn metrics(upstreams: &[Arc<str>]) -> Arc<Metrics> {
 #[test]
 fn what_is_told_and_what_is_counted_stand_side_by_side() {
     let quotas = quotas();
-    assert_eq!(quotas.observe(&exchange("crm", 1), [reading("a", 7), reading("b", 3)], T), Some(3));
+    assert_eq!(quotas.observe(&exchange("crm", 1), [reading("a", 7), reading("b", 3)], T), Some(reading("b", 3)));
     assert_eq!(quotas.observe(&exchange("erp", 4), [], T), None);
     let mut unreached = exchange("erp", 3);
     unreached.attempts.iter_mut().for_each(|attempt| attempt.error = Some(AgentError::Connect));

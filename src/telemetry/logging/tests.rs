@@ -73,7 +73,7 @@ async fn own_spans_take_the_same_way_as_the_exchanges() {
         keep_slower_than: Duration::ZERO,
         service_name: "vigie".into(),
     };
-    let peers = Peers::new(([127, 0, 0, 1], 0).into(), []);
+    let peers = Peers::new([], []);
     let runtime = tokio::runtime::Handle::current();
     let network = crate::net::Network::new(&crate::net::Config::default(), std::sync::Arc::default(), runtime);
     let spans = Spans::start(&config, peers, metrics.clone(), &network).unwrap().unwrap();

@@ -41,7 +41,7 @@ fn network() -> Network {
 fn spans() -> Vec<SpanData> {
     let (exchange, record) = exchange(200);
     let mut spans = Vec::new();
-    spans::describe(&exchange, &record, &peers(), &mut spans);
+    spans::describe(&Told { exchange: &exchange, record: &record, quota: None }, &peers(), &mut spans);
     spans
 }
 

@@ -3,27 +3,35 @@
 use super::load::crm_after;
 use crate::support::{DEADLINE, TestAgent, client, eventually};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// What may be missing after a kill: what was answered this shortly before it.
 const LOSS: Duration = Duration::from_secs(1);
 
-/// Calls until told to stop, or nobody answers; gives when each was answered, and its correlation id.
-async fn call_on(url: String, worker: usize, stop: Arc<AtomicBool>) -> Vec<(Instant, String)> {
-    let (client, mut answered) = (client(), Vec::new());
-    while !stop.load(Ordering::Relaxed) {
-        let id = format!("kill-{worker}-{}", answered.len());
+/// How many calls must have been answered before that.
+const DUE: usize = 100;
+
+/// When each call was answered, and its correlation id.
+type Answered = Arc<Mutex<Vec<(Instant, String)>>>;
+
+/// Calls until told to stop, or nobody answers.
+async fn call_on(url: String, worker: usize, stop: Arc<AtomicBool>, answered: Answered) {
+    let client = client();
+    for call in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let id = format!("kill-{worker}-{call}");
         let request = client.get(&url).header("x-correlation-id", &id);
-        let Ok(answer) = request.send().await else { break };
+        let Ok(answer) = request.send().await else { return };
         assert_eq!(answer.status(), 200);
         if answer.bytes().await.is_err() {
-            break;
+            return;
         }
-        answered.push((Instant::now(), id));
+        answered.lock().expect("no panic").push((Instant::now(), id));
     }
-    answered
 }
 
 #[tokio::test]
@@ -33,18 +41,24 @@ async fn after_a_kill_under_load_a_restart_finds_all_but_the_last_second() {
     let agent = TestAgent::start(&crm.url(), json!({})).await;
     let stop = Arc::new(AtomicBool::new(false));
     let url = format!("{}/api/contacts", agent.proxy_url());
-    let calling: Vec<_> = (0..8).map(|worker| tokio::spawn(call_on(url.clone(), worker, Arc::clone(&stop)))).collect();
-    let begun = Instant::now();
-    eventually("two seconds of load", DEADLINE, || async { (begun.elapsed() > LOSS * 2).then_some(()) }).await;
+    let answered = Answered::default();
+    let call = |worker| tokio::spawn(call_on(url.clone(), worker, Arc::clone(&stop), Arc::clone(&answered)));
+    let calling: Vec<_> = (0..8).map(call).collect();
+    let due_at = |now: Instant| {
+        let answered = answered.lock().expect("no panic");
+        answered.iter().filter(|(at, _)| *at + LOSS < now).map(|(_, id)| id.clone()).collect::<Vec<_>>()
+    };
+    eventually("load for longer than may be lost", DEADLINE, || async {
+        (due_at(Instant::now()).len() >= DUE).then_some(())
+    })
+    .await;
     let killed = Instant::now();
     let home = agent.kill9();
     stop.store(true, Ordering::Relaxed);
-    let mut answered = Vec::new();
     for calls in calling {
-        answered.extend(calls.await.expect("a caller"));
+        calls.await.expect("a caller");
     }
-    let due: Vec<&str> = answered.iter().filter(|(at, _)| *at + LOSS < killed).map(|(_, id)| id.as_str()).collect();
-    assert!(due.len() > 100, "only {} calls before the last second", due.len());
+    let due = due_at(killed);
 
     // A line that the kill cut in two.
     let log = home.path().join("exchanges.log");
@@ -71,8 +85,8 @@ async fn after_a_kill_under_load_a_restart_finds_all_but_the_last_second() {
     assert_eq!(agent.metric("vigie_requests_total", "").await, 1.0);
 }
 
-fn assert_found(records: &[Value], due: &[&str], place: &str) {
+fn assert_found(records: &[Value], due: &[String], place: &str) {
     let found: std::collections::HashSet<&str> = records.iter().filter_map(|r| r["correlation_id"].as_str()).collect();
-    let missing: Vec<_> = due.iter().filter(|id| !found.contains(*id)).collect();
+    let missing: Vec<_> = due.iter().filter(|id| !found.contains(id.as_str())).collect();
     assert!(missing.is_empty(), "{} of {} are not in the {place}: {missing:?}", missing.len(), due.len());
 }

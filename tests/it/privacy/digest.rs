@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use vigie::exchange::redact::{MAX_MASKED_BYTES, MaskKey, Masked, Masker, correlation_id};
 use vigie::exchange::{
-    AgentError, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Labelled, Message, Place,
-    Target, Trace,
+    AgentError, Arrival, Attempt, CapturedBody, ConnectTimes, Direction, Exchange, Headers, Kind, Labelled, Message,
+    Place, Target, Trace,
 };
 use vigie::recorder::{Capture, Digest, Knowledge, digest};
 use vigie::secret::Secret;
@@ -194,6 +194,7 @@ impl Drawn {
             place: place(),
             kind: Kind::Proxy,
             direction: Direction::Outbound,
+            arrival: Arrival::default(),
             started_us: us >> 8,
             head_at_us: 0,
             method: Method::from_bytes(method.as_bytes()).expect("a token"),
@@ -207,7 +208,7 @@ impl Drawn {
             request: request.message(),
             response: response.message(),
             correlation_id: correlation_id(&id).unwrap_or(Masked::from_trace_id(1)),
-            trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false },
+            trace: Trace { trace_id: 1, parent: None, server_span: 2, sampled: false, random: false },
             attempts: attempts.into(),
             fingerprint: None,
             links: Default::default(),

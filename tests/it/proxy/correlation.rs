@@ -78,13 +78,15 @@ async fn the_callers_trace_is_continued() {
 #[tokio::test]
 async fn without_a_valid_trace_a_new_one_begins() {
     let setting = Setting::new().await;
-    for given in [None, Some("00-junk-01")] {
+    let one = format!("00-{TRACE}-{PARENT}-01");
+    for given in [&[][..], &["00-junk-01"], &[&one, &one]] {
         let mut headers = vec![("tracestate", "a=1")];
-        headers.extend(given.map(|value| ("traceparent", value)));
+        headers.extend(given.iter().map(|value| ("traceparent", *value)));
         let (reply, seen, record) = setting.call(&headers).await;
         assert!(is_uuid_v7(id(&reply)), "{reply:?}");
         let sent = seen.headers["traceparent"].to_str().expect("a text");
         assert_eq!(&sent[3..35], record["trace_id"].as_str().expect("a text"));
+        assert!(sent.ends_with("-02") && !sent.contains(TRACE), "new, random and not sampled: {sent}");
         // It belongs to the trace that was not understood (W3C Trace Context, section 3.3).
         assert!(!seen.headers.contains_key("tracestate"), "{:?}", seen.headers);
     }

@@ -1,7 +1,7 @@
 //! What is forwarded of a message's head, in both directions.
 
-use super::support::{Scripted, Wire, head};
-use crate::support::{Origin, TestAgent};
+use super::support::{Scripted, Wire, assert_fields, head, record};
+use crate::support::{Origin, RawAnswer, RawOrigin, TestAgent};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::sync::Arc;
@@ -138,5 +138,29 @@ async fn answers_without_a_body_keep_their_heads() {
         let record = super::support::record(&agent, "bare").await;
         assert_eq!(record["response_size_bytes"], 0, "{record}");
         assert_eq!(record["client_closed"], serde_json::Value::Null, "{record}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_and_its_reason_come_as_the_upstream_wrote_them() {
+    for (line, passed) in [
+        ("200 OK", "200 OK"),
+        ("200 Done, and well", "200 Done, and well"),
+        ("404 Contact unknown", "404 Contact unknown"),
+        ("599 Network Connect Timeout", "599 Network Connect Timeout"),
+        ("999 ", "999 "),
+        ("999", "999 "),
+        ("201 ", "201 Created"),
+        ("200 d\u{e9}j\u{e0} vu", "200 OK"),
+    ] {
+        let answer = format!("HTTP/1.1 {line}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        let origin = RawOrigin::start(RawAnswer::Close(answer.into_bytes())).await;
+        let agent = TestAgent::start(&origin.url(), json!({})).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("GET", "/api/deals/1", "reason", "connection: close\r\n")).await;
+        assert_eq!(caller.until("\r\n").await, format!("HTTP/1.1 {passed}\r\n"), "{line}");
+        assert!(caller.rest().await.ends_with("{}"));
+        let status: u16 = passed[..3].parse().expect("digits");
+        assert_fields(&record(&agent, "reason").await, json!({ "status_code": status }));
     }
 }

@@ -77,3 +77,42 @@ async fn a_malformed_upload_is_the_callers_fault() {
         json!({ "outcome": "agent_error", "error_kind": "bad_request", "status_code": 400 }),
     );
 }
+
+/// One raw request for `target`; the reply's status and error, if any.
+async fn raw(agent: &TestAgent, target: &str) -> (String, String) {
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(super::support::head("GET", target, target.trim_matches('/'), "connection: close\r\n")).await;
+    let head = caller.head().await;
+    let error = head.lines().find_map(|line| line.strip_prefix("x-vigie-error: ")).unwrap_or_default().to_owned();
+    (head[9..12].to_owned(), error)
+}
+
+#[tokio::test]
+async fn dot_segments_cannot_lead_out_of_a_base_path_or_prefix() {
+    let origin = Origin::json(200, "{}").await;
+    let based = json!({ "upstreams": { "freshsales": { "url": format!("{}/base", origin.url()) } } });
+    let prefixed = json!({ "upstreams": { "freshsales": { "path_prefix": "/fs" } } });
+    for (changes, place) in [(based, ""), (prefixed, "/fs")] {
+        let agent = TestAgent::start(&origin.url(), changes).await;
+        for path in ["/../x", "/a/../../x", "/%2e%2e/x", "/..;/x", "/a%2f..%2f..%2fx", "/.", "/%252e%252e/x"] {
+            let refused = raw(&agent, &format!("{place}{path}")).await;
+            assert_eq!(refused, ("400".to_owned(), "dot_segments".to_owned()), "{place}{path}");
+        }
+        let seen = origin.seen().len();
+        for path in ["/.well-known/x", "/deals/1.5", "/a%2fb", "/..."] {
+            assert_eq!(raw(&agent, &format!("{place}{path}")).await.0, "200", "{place}{path}");
+        }
+        assert_eq!(origin.seen().len(), seen + 4);
+    }
+    assert!(origin.seen().iter().all(|seen| !seen.uri.path().contains("..") || seen.uri.path().ends_with("/...")));
+}
+
+#[tokio::test]
+async fn dot_segments_pass_as_sent_where_nothing_is_put_before_them() {
+    let origin = Origin::json(200, "{}").await;
+    let agent = TestAgent::start(&origin.url(), json!({})).await;
+    for path in ["/a/../b", "/%2e%2e/x", "/./x"] {
+        assert_eq!(raw(&agent, path).await.0, "200", "{path}");
+        assert_eq!(origin.seen().pop().expect("a request").uri.path(), path);
+    }
+}

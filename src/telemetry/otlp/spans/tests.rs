@@ -1,6 +1,6 @@
 use super::*;
 use crate::exchange::redact::Masked;
-use crate::exchange::{AgentError, Direction, Labelled, Message, Place, Target, Trace};
+use crate::exchange::{AgentError, Arrival, Direction, Labelled, Message, Place, Target, Trace};
 use http::uri::PathAndQuery;
 use std::collections::BTreeMap;
 
@@ -32,6 +32,7 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         place: Arc::new(place),
         kind: Kind::Proxy,
         direction: Direction::Outbound,
+        arrival: Arrival { listener: 3, ..Arrival::default() },
         started_us: 1_764_066_000_000_000,
         head_at_us: 0,
         method: http::Method::PUT,
@@ -45,7 +46,7 @@ pub(in crate::telemetry) fn exchange(status: u16) -> (Exchange, Record) {
         request,
         response: Message { body_bytes: 360, ..Message::default() },
         correlation_id: Masked::word("c-1"),
-        trace: Trace { trace_id: 0xabc, parent: Some(7), server_span: 8, sampled: true },
+        trace: Trace { trace_id: 0xabc, parent: Some(7), server_span: 8, sampled: true, random: true },
         attempts: smallvec::smallvec![
             attempt(9, 100, None, Some(AgentError::Connect)),
             attempt(10, 3_000, Some(status), None)
@@ -72,21 +73,26 @@ fn record(exchange: &Exchange) -> Record {
 
 /// A listener and the upstream `crm`.
 pub(in crate::telemetry) fn peers() -> Peers {
-    Peers { listener: listener(), upstreams: HashMap::from([("crm".into(), upstream())]) }
+    let crm =
+        crate::upstream::Config { tls: true, ..crate::upstream::Config::plain("crm", "acme.crm.example", 443, None) };
+    Peers::new([(3, ([127, 0, 0, 1], 8080).into())], [&crm])
+}
+
+fn told<'a>(exchange: &'a Exchange, record: &'a Record) -> Told<'a> {
+    let window_length = Some(Duration::from_secs(3600));
+    let quota =
+        Reading { window: "hour", limit: Some(1000), remaining: 42, reset_at: Some(1_764_069_600), window_length };
+    Told { exchange, record, quota: Some(quota) }
 }
 
 fn described(exchange: &Exchange, record: &Record) -> Vec<SpanData> {
     let mut spans = Vec::new();
-    describe(exchange, record, &peers(), &mut spans);
+    describe(&told(exchange, record), &peers(), &mut spans);
     spans
 }
 
-fn listener() -> Endpoint {
-    Endpoint { scheme: "http", address: "127.0.0.1".into(), port: 8080 }
-}
-
-fn upstream() -> Endpoint {
-    Endpoint { scheme: "https", address: "acme.crm.example".into(), port: 443 }
+fn server(exchange: &Exchange, record: &Record) -> SpanData {
+    server_span(&told(exchange, record), &peers())
 }
 
 fn attributes(span: &SpanData) -> BTreeMap<String, String> {
@@ -103,7 +109,7 @@ fn expect(span: &SpanData, expected: &[(&str, &str)]) {
 #[test]
 fn the_server_span_tells_what_the_caller_saw() {
     let (exchange, record) = exchange(200);
-    let span = server_span(&exchange, &record, &listener());
+    let span = server(&exchange, &record);
     assert_eq!((span.name.as_ref(), span.span_kind.clone()), ("PUT /api/deals/{id}", SpanKind::Server));
     assert_eq!(span.span_context.trace_id(), TraceId::from(0xabc_u128));
     assert_eq!((span.span_context.span_id(), span.parent_span_id), (SpanId::from(8), SpanId::from(7)));
@@ -119,6 +125,7 @@ fn the_server_span_tells_what_the_caller_saw() {
             ("url.scheme", "http"),
             ("server.address", "127.0.0.1"),
             ("server.port", "8080"),
+            ("network.protocol.version", "1.1"),
             ("http.response.status_code", "200"),
             ("http.request.body.size", "2100"),
             ("http.response.body.size", "360"),
@@ -129,6 +136,8 @@ fn the_server_span_tells_what_the_caller_saw() {
             ("vigie.kind", "proxy"),
             ("vigie.vendor_request_id", "v-9"),
             ("vigie.quota.remaining", "42"),
+            ("vigie.quota.limit", "1000"),
+            ("vigie.quota.reset", "1764069600"),
         ],
     );
 }
@@ -160,9 +169,10 @@ fn each_attempt_is_a_client_span_below_it() {
         ("http.response.status_code", "200"),
         ("vigie.vendor_request_id", "v-9"),
         ("vigie.quota.remaining", "42"),
+        ("vigie.quota.limit", "1000"),
+        ("vigie.quota.reset", "1764069600"),
     ];
     expect(answered, &[&base[..], &last].concat());
-    assert!(client_span(&exchange, &record, 2, &upstream()).is_none());
 }
 
 #[test]
@@ -181,11 +191,11 @@ fn errors_follow_the_conventions() {
         let (mut exchange, record) = exchange(status);
         exchange.error = error;
         exchange.attempts[1].status = (status != 0).then_some(status);
-        let server = server_span(&exchange, &record, &listener());
+        let server = server(&exchange, &record);
         assert_eq!(server.status != Status::Unset, server_error.is_some(), "{status} {error:?}");
         assert_eq!(attributes(&server).get("error.type").map(String::as_str), server_error, "{status} {error:?}");
         assert_eq!(attributes(&server).contains_key("http.response.status_code"), status != 0);
-        let client = client_span(&exchange, &record, 1, &upstream()).unwrap();
+        let client = described(&exchange, &record).swap_remove(2);
         assert_eq!(client.status != Status::Unset, client_failed, "{status} {error:?}");
     }
 }
@@ -194,11 +204,11 @@ fn errors_follow_the_conventions() {
 fn without_a_caller_s_span_the_server_span_is_a_root() {
     let (mut exchange, record) = exchange(200);
     exchange.trace.parent = None;
-    let span = server_span(&exchange, &record, &listener());
+    let span = server(&exchange, &record);
     assert_eq!(span.parent_span_id, SpanId::INVALID);
     assert!(!span.parent_span_is_remote);
     exchange.kind = Kind::Probe;
-    assert_eq!(server_span(&exchange, &record, &listener()).span_kind, SpanKind::Internal);
+    assert_eq!(server(&exchange, &record).span_kind, SpanKind::Internal);
 }
 
 #[test]
@@ -212,4 +222,53 @@ fn nothing_raw_is_on_any_span() {
     }
     assert_eq!(spans[0].name, "HTTP /api/deals/{id}");
     assert_eq!(attributes(&spans[0])["http.request.method"], "_OTHER");
+}
+
+#[test]
+fn a_call_over_tls_and_http_2_is_told_as_such() {
+    let (mut exchange, record) = exchange(200);
+    exchange.arrival = Arrival { listener: 3, tls: true, version: Version::HTTP_2 };
+    let seen = attributes(&server(&exchange, &record));
+    assert_eq!((seen["url.scheme"].as_str(), seen["network.protocol.version"].as_str()), ("https", "2"));
+    exchange.arrival.listener = 4;
+    let unknown = attributes(&server(&exchange, &record));
+    assert!(!unknown.contains_key("server.address") && !unknown.contains_key("server.port"), "better none than wrong");
+}
+
+#[test]
+fn a_call_without_a_route_has_none_in_its_name() {
+    let (mut exchange, mut record) = exchange(404);
+    exchange.error = Some(AgentError::NoUpstream);
+    for word in ["none", "other"] {
+        record.endpoint = word.into();
+        let spans = described(&exchange, &record);
+        for span in &spans {
+            assert_eq!(span.name, "PUT");
+            let seen = attributes(span);
+            assert!(!seen.contains_key("http.route") && !seen.contains_key("url.template"), "{seen:?}");
+        }
+        let seen = attributes(&spans[0]);
+        assert_eq!((seen["url.path"].as_str(), seen["vigie.error_kind"].as_str()), ("/REDACTED", "no_upstream"));
+        assert_eq!(attributes(&spans[1])["url.full"], "https://acme.crm.example:443/REDACTED");
+    }
+}
+
+#[test]
+fn an_unknown_method_is_told_if_it_is_a_registered_word() {
+    let (mut exchange, mut record) = exchange(200);
+    record.method = "OTHER".into();
+    for (sent, original) in [("PROPFIND", Some("PROPFIND")), ("JANE.DOE", None)] {
+        exchange.method = http::Method::from_bytes(sent.as_bytes()).unwrap();
+        let seen = attributes(&server(&exchange, &record));
+        assert_eq!(seen["http.request.method"], "_OTHER");
+        assert_eq!(seen.get("http.request.method_original").map(String::as_str), original);
+    }
+}
+
+#[test]
+fn the_random_flag_is_exported() {
+    let (mut exchange, record) = exchange(200);
+    assert_eq!(server(&exchange, &record).span_context.trace_flags().to_u8(), 3);
+    exchange.trace.random = false;
+    assert_eq!(server(&exchange, &record).span_context.trace_flags().to_u8(), 1);
 }

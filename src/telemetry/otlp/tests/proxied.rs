@@ -66,7 +66,7 @@ async fn a_reload_changes_the_way() {
     let there = config("http://collector.example:4318".into(), OtlpProtocol::Grpc);
     let nowhere = Arc::new(Proxy { port: 1, ..(*proxy).clone() });
     let exporter = start(&TraceConfig { egress: Some(nowhere), ..there }, &metrics);
-    exporter.renew(peers(), Some(&proxy)).unwrap();
+    exporter.renew(Some(&proxy)).unwrap();
     assert!(exporter.try_send(spans()));
     tokio::time::timeout(PATIENCE, received.recv()).await.unwrap().unwrap();
     assert!(heads.recv().await.is_some());
