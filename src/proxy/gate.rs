@@ -75,8 +75,17 @@ impl Gate {
         self.injections.iter().map(|(integration, injection)| (integration.as_ref(), injection))
     }
 
+    /// As [`Gate::choose`], unless this call would show the credential.
+    fn admit(&self, claim: &Claim<'_>, method: &Method) -> Result<Option<Slot>, AgentError> {
+        match self.choose(claim)? {
+            // The upstream would send back what it got, the credential among it (RFC 9110 section 9.3.8).
+            Some(_) if method == Method::TRACE => Err(AgentError::UnsupportedTarget),
+            slot => Ok(slot),
+        }
+    }
+
     /// Whether the caller may pass, and what is put on its call.
-    fn admit(&self, claim: &Claim<'_>) -> Result<Option<Slot>, AgentError> {
+    fn choose(&self, claim: &Claim<'_>) -> Result<Option<Slot>, AgentError> {
         let token = claim.token.map_err(|()| AgentError::CallerUnauthenticated)?;
         let believed = claim.local && !self.always;
         let of = |who: Option<&str>| self.injections.iter().position(|(name, _)| name.as_deref() == who).map(Slot);
@@ -104,35 +113,36 @@ impl Gate {
 }
 
 /// Lets a call to `upstream` pass, or says why not; what is to be put on it comes back. `named` is the integration that the
-/// call is attributed to. That no path leads out of the upstream's own has been seen to.
+/// call is attributed to; that no path leads out of the upstream's own has been seen to. A token in a key's place is taken
+/// out: it is for the agent alone.
 pub fn pass(
     worker: &Worker,
     listener: usize,
     caller: &Caller,
-    parts: &request::Parts,
+    parts: &mut request::Parts,
     (upstream, named): (usize, &str),
 ) -> Result<Option<Slot>, AgentError> {
     let router = &worker.shared.router;
-    let Some(gate) = &worker.shared.gates[upstream] else { return Ok(None) };
-    let entrance = worker.entrance(listener);
-    let name = |integration: usize| &*router.integration(integration).name;
-    let claim = Claim {
-        named,
-        pinned: router.pinned(listener).is_some(),
-        token: match router.shown(&parts.headers) {
-            Shown::Nothing => Ok(None),
-            Shown::Invalid => Err(()),
-            Shown::TokenOf(integration) => Ok(Some(name(integration))),
-        },
-        certified: caller.certified.is_some() && caller.certified == entrance.and_then(|e| e.authority),
-        local: entrance.is_some_and(|e| e.loopback) && is_of_this_machine(&parts.headers),
+    let slot = match &worker.shared.gates[upstream] {
+        None => None,
+        Some(gate) => {
+            let entrance = worker.entrance(listener);
+            let claim = Claim {
+                named,
+                pinned: router.pinned(listener).is_some(),
+                token: match router.shown(&parts.headers) {
+                    Shown::Nothing => Ok(None),
+                    Shown::Invalid => Err(()),
+                    Shown::TokenOf(integration) => Ok(Some(&*router.integration(integration).name)),
+                },
+                certified: caller.certified.is_some() && caller.certified == entrance.and_then(|e| e.authority),
+                local: entrance.is_some_and(|e| e.loopback) && is_of_this_machine(&parts.headers),
+            };
+            gate.admit(&claim, &parts.method)?
+        }
     };
-    let slot = gate.admit(&claim)?;
-    match slot {
-        // The upstream would send back what it got, the credential among it (RFC 9110 section 9.3.8).
-        Some(_) if parts.method == Method::TRACE => Err(AgentError::UnsupportedTarget),
-        slot => Ok(slot),
-    }
+    router.take_token(&mut parts.headers);
+    Ok(slot)
 }
 
 /// True for a call of a program, false for one that a web page made a browser send: a page says whence it comes, and one that

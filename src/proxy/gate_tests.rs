@@ -33,49 +33,49 @@ const FORBIDDEN: Result<Option<Slot>, AgentError> = Err(AgentError::CallerForbid
 #[test]
 fn whoever_can_be_reached_from_elsewhere_asks_for_proof() {
     let gate = gate(true, false, access(false, &[]));
-    assert_eq!(gate.admit(&STRANGER), UNKNOWN);
-    assert_eq!(gate.admit(&Claim { token: Ok(Some("erp")), ..STRANGER }), COMMON);
-    assert_eq!(gate.admit(&Claim { certified: true, ..STRANGER }), COMMON);
-    assert_eq!(gate.admit(&Claim { local: true, ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&STRANGER), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { token: Ok(Some("erp")), ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&Claim { certified: true, ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&Claim { local: true, ..STRANGER }), COMMON);
     // A wrong token is a mistake or an attempt, wherever it comes from.
-    assert_eq!(gate.admit(&Claim { token: Err(()), local: true, certified: true, ..STRANGER }), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { token: Err(()), local: true, certified: true, ..STRANGER }), UNKNOWN);
 }
 
 #[test]
 fn always_means_on_this_machine_too() {
     let gate = gate(true, false, access(true, &[]));
-    assert_eq!(gate.admit(&Claim { local: true, ..STRANGER }), UNKNOWN);
-    assert_eq!(gate.admit(&Claim { local: true, token: Ok(Some("erp")), ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&Claim { local: true, ..STRANGER }), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { local: true, token: Ok(Some("erp")), ..STRANGER }), COMMON);
 }
 
 #[test]
 fn an_integrations_own_credential_is_for_whoever_proves_to_be_it() {
     let gate = gate(true, true, access(false, &[]));
     let own = Ok(Some(Slot(1)));
-    assert_eq!(gate.admit(&Claim { token: Ok(Some("erp")), ..STRANGER }), own);
+    assert_eq!(gate.choose(&Claim { token: Ok(Some("erp")), ..STRANGER }), own);
     // A certificate says that it may call, not that it is the one whose header it sends; on its own listener it does.
-    assert_eq!(gate.admit(&Claim { certified: true, ..STRANGER }), UNKNOWN);
-    assert_eq!(gate.admit(&Claim { certified: true, pinned: true, ..STRANGER }), own);
-    assert_eq!(gate.admit(&Claim { token: Ok(Some("shop")), pinned: true, ..STRANGER }), UNKNOWN);
-    assert_eq!(gate.admit(&Claim { local: true, ..STRANGER }), own);
-    assert_eq!(gate.admit(&Claim { named: "shop", token: Ok(Some("shop")), ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&Claim { certified: true, ..STRANGER }), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { certified: true, pinned: true, ..STRANGER }), own);
+    assert_eq!(gate.choose(&Claim { token: Ok(Some("shop")), pinned: true, ..STRANGER }), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { local: true, ..STRANGER }), own);
+    assert_eq!(gate.choose(&Claim { named: "shop", token: Ok(Some("shop")), ..STRANGER }), COMMON);
 }
 
 #[test]
 fn without_a_common_key_others_send_their_own() {
     let gate = gate(false, true, access(false, &[]));
-    assert_eq!(gate.admit(&Claim { named: "shop", ..STRANGER }), Ok(None));
-    assert_eq!(gate.admit(&STRANGER), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { named: "shop", ..STRANGER }), Ok(None));
+    assert_eq!(gate.choose(&STRANGER), UNKNOWN);
 }
 
 #[test]
 fn only_those_who_are_named_pass() {
     let gate = gate(true, false, access(false, &["erp"]));
-    assert_eq!(gate.admit(&Claim { token: Ok(Some("erp")), ..STRANGER }), COMMON);
-    assert_eq!(gate.admit(&Claim { named: "shop", token: Ok(Some("shop")), ..STRANGER }), FORBIDDEN);
-    assert_eq!(gate.admit(&Claim { certified: true, ..STRANGER }), UNKNOWN);
-    assert_eq!(gate.admit(&Claim { local: true, ..STRANGER }), COMMON);
-    assert_eq!(gate.admit(&Claim { named: "unknown", local: true, ..STRANGER }), FORBIDDEN);
+    assert_eq!(gate.choose(&Claim { token: Ok(Some("erp")), ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&Claim { named: "shop", token: Ok(Some("shop")), ..STRANGER }), FORBIDDEN);
+    assert_eq!(gate.choose(&Claim { certified: true, ..STRANGER }), UNKNOWN);
+    assert_eq!(gate.choose(&Claim { local: true, ..STRANGER }), COMMON);
+    assert_eq!(gate.choose(&Claim { named: "unknown", local: true, ..STRANGER }), FORBIDDEN);
 }
 
 #[test]
