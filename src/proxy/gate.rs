@@ -113,8 +113,8 @@ impl Gate {
 }
 
 /// Lets a call to `upstream` pass, or says why not; what is to be put on it comes back. `named` is the integration that the
-/// call is attributed to; that no path leads out of the upstream's own has been seen to. A token in a key's place is taken
-/// out: it is for the agent alone.
+/// call is attributed to. A token in a key's place is taken out: it is for the agent alone. That no path leads out of the
+/// upstream's own has been seen to.
 pub fn pass(
     worker: &Worker,
     listener: usize,
