@@ -51,7 +51,7 @@ async fn a_stranger_is_refused_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_token_lets_its_holder_in_wherever_it_stands() {
-    let (origin, other) = (Origin::json(200, "{}").await, Origin::json(200, "{}").await);
+    let (origin, other) = (Origin::json(200, "{\"deal\":{\"id\":1}}").await, Origin::json(200, "{}").await);
     let mut changes = strict();
     changes["upstreams"]["open"] = json!({ "vendor": "generic", "url": other.url(), "path_prefix": "/open" });
     let agent = holding(&origin, "the-held-key", changes).await;
