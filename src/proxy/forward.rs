@@ -127,10 +127,7 @@ fn open(
                 parts.headers.remove(name);
             }
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
-            let tee = (!empty).then(|| Rc::new(upload_tee(worker, started)));
-            if let Some(tee) = &tee {
-                flight.upload(Rc::clone(tee));
-            }
+            let tee = (!empty).then(|| upload_tee(worker, started, &mut flight));
             let pool = Rc::clone(&worker.pools[upstream]);
             Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
         }
@@ -142,10 +139,12 @@ fn open(
     }
 }
 
-fn upload_tee(worker: &Worker, started: Instant) -> Tee {
+fn upload_tee(worker: &Worker, started: Instant, flight: &mut Flight) -> Rc<Tee> {
     let shared = &worker.shared;
     let tee = Tee::new(Rc::clone(&worker.copies), shared.capture_request, started);
-    tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX))
+    let tee = Rc::new(tee.at_most(shared.limits.body_bytes.unwrap_or(u64::MAX)));
+    flight.upload(Rc::clone(&tee));
+    tee
 }
 
 type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, links::Way, PathAndQuery), AgentError>;
@@ -213,22 +212,7 @@ async fn forward(
             let next = Next { way: &way, credential, wish, rewriting };
             pass_on(&worker, runtime, answered, attempt, flight, next).await
         }
-        Err(_) if tee.as_ref().is_some_and(|t| t.too_large()) => refuse(flight, AgentError::BodyTooLarge),
-        Err(_) if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) => {
-            let error = reason.of_request();
-            flight.fail(error);
-            reply::problem(error, Some(flight.correlation_id()), Some(reason))
-        }
-        Err(_) if tee.as_ref().is_some_and(|t| t.malformed()) => refuse(flight, AgentError::BadRequest),
-        Err(error) if tee.as_ref().is_some_and(|t| t.failed()) => {
-            flight.abandon();
-            reply::problem(error, Some(flight.correlation_id()), None)
-        }
-        Err(error) => {
-            attempt.error = Some(error);
-            flight.unanswered(attempt);
-            refuse(flight, error)
-        }
+        Err(error) => unanswered(error, attempt, flight, tee.as_deref(), &caller),
     }
 }
 
@@ -274,6 +258,34 @@ async fn pass_on(
         Some(plan) => Box::pin(links::body::rewrite(response, map, plan, &worker.copies)).await,
         None => response,
     }
+}
+
+/// What the caller gets where the upstream gave no answer: by whoever is to blame for that.
+fn unanswered(
+    error: AgentError,
+    mut attempt: Attempt,
+    mut flight: Flight,
+    tee: Option<&Tee>,
+    caller: &Caller,
+) -> Response<ReplyBody> {
+    if tee.is_some_and(Tee::too_large) {
+        return refuse(flight, AgentError::BodyTooLarge);
+    }
+    if let Some(reason) = caller.conn.as_ref().and_then(|conn| conn.broken()) {
+        let error = reason.of_request();
+        flight.fail(error);
+        return reply::problem(error, Some(flight.correlation_id()), Some(reason));
+    }
+    if tee.is_some_and(Tee::malformed) {
+        return refuse(flight, AgentError::BadRequest);
+    }
+    if tee.is_some_and(Tee::failed) {
+        flight.abandon();
+        return reply::problem(error, Some(flight.correlation_id()), None);
+    }
+    attempt.error = Some(error);
+    flight.unanswered(attempt);
+    refuse(flight, error)
 }
 
 /// Rewrites the request's headers for the next hop.

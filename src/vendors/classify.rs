@@ -8,8 +8,8 @@
 //! - A body that was copied in part, or cannot be decoded, is `unclassified` wherever its rest could change the
 //!   meaning. The one exception is a read whose beginning was consistent, of a vendor whose profile says that failures
 //!   of reads never come late (`cut_reads: ok`).
-//! - 101 is `ok`: the switch that was asked for was done, and what was said afterwards nobody read. 304 is `ok`; other 3xx are
-//!   `unclassified`: the caller was sent elsewhere, what it asked was not done here.
+//! - 101 is `ok`: the switch that was asked for was done, and what was said afterwards nobody read.
+//! - 304 is `ok`; other 3xx are `unclassified`: the caller was sent elsewhere, what it asked was not done here.
 //! - 401, 403 `auth`; 429 `rate_limited`; other 4xx `client_error`; 5xx `vendor_error`. An inner status tells more than a
 //!   plain 4xx, and than a 403 where the profile says what hides in it; the others name their cause, and it stands.
 

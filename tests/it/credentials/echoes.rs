@@ -1,7 +1,7 @@
 //! An upstream that gives the key back: in no record, in no header, and it is counted.
 
 use super::{get, sent};
-use crate::proxy::support::record;
+use crate::proxy::support::{Scripted, Wire, head, record};
 use crate::support::{Launch, Origin, TestAgent, client};
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -65,4 +65,21 @@ async fn a_key_that_is_given_back_is_in_nothing_that_is_kept() {
         assert!(!text.contains(PLAIN), "{what}: {text}");
         assert!(!text.is_empty(), "{what}");
     }
+}
+
+#[tokio::test]
+async fn an_interim_answer_gives_no_key_back() {
+    let origin = Scripted::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send(format!("HTTP/1.1 103 Early Hints\r\nlink: </a?key={PLAIN}>\r\nx-got: {PLAIN}\r\n\r\n")).await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+    })
+    .await;
+    let changes = json!({ "upstreams": { "freshsales": { "credential": { "key": PLAIN } } } });
+    let agent = TestAgent::start(origin.url(), changes).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("GET", "/api/deals/1", "hinted", "")).await;
+    let hints = caller.head().await;
+    assert!(hints.starts_with("http/1.1 103 ") && hints.contains("[secret]") && !hints.contains(PLAIN), "{hints}");
+    assert!(caller.head().await.starts_with("http/1.1 200 "));
 }

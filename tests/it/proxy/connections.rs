@@ -14,7 +14,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-l
 async fn call(caller: &mut Wire, method: &str, id: &str) -> String {
     caller.send(head(method, "/api/deals", id, "content-length: 0\r\n")).await;
     let reply = caller.head().await;
-    caller.until("}}").await;
+    // A problem document holds no object.
+    caller.until(if reply.starts_with("http/1.1 200 ") { "}}" } else { "}" }).await;
     reply
 }
 
