@@ -2,11 +2,11 @@
 
 use super::body::{AnswerBody, RequestBody};
 use super::flight::{Flight, micros};
-use super::head_wait::until_head;
 use super::interim::Interim;
 use super::pool::{Failure, Lease, Pool};
 use super::retry;
 use super::tee::Tee;
+use super::until_head::until_head;
 use crate::exchange::{AgentError, Attempt};
 use crate::upstream::Timeouts;
 use http::Request;

@@ -6,6 +6,9 @@ use crate::support::tls::{Authority, Validity};
 use crate::support::{DEADLINE, Origin, eventually};
 use serde_json::{Value, json};
 
+/// An answer that holds what the vendor's do.
+const DEAL: &str = "{\"deal\":{\"id\":1}}";
+
 /// Callers must show who they are, on loopback too; `erp` and `shop` can.
 fn strict() -> Value {
     json!({
@@ -16,7 +19,7 @@ fn strict() -> Value {
 
 #[tokio::test]
 async fn a_stranger_is_refused_and_nothing_is_sent() {
-    let origin = Origin::json(200, "{}").await;
+    let origin = Origin::json(200, DEAL).await;
     let agent = holding(&origin, "the-held-key", strict()).await;
     let request = || get(&agent, "/api/deals/1");
     let wrong = "a-token-that-is-nobodys";
@@ -51,7 +54,7 @@ async fn a_stranger_is_refused_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_token_lets_its_holder_in_wherever_it_stands() {
-    let (origin, other) = (Origin::json(200, "{\"deal\":{\"id\":1}}").await, Origin::json(200, "{}").await);
+    let (origin, other) = (Origin::json(200, DEAL).await, Origin::json(200, DEAL).await);
     let mut changes = strict();
     changes["upstreams"]["open"] = json!({ "vendor": "generic", "url": other.url(), "path_prefix": "/open" });
     let agent = holding(&origin, "the-held-key", changes).await;
@@ -79,7 +82,7 @@ async fn a_token_lets_its_holder_in_wherever_it_stands() {
 
 #[tokio::test]
 async fn an_integration_has_its_own_key_and_others_may_be_kept_out() {
-    let origin = Origin::json(200, "{}").await;
+    let origin = Origin::json(200, DEAL).await;
     let mut changes = strict();
     changes["upstreams"]["freshsales"]["access"]["integrations"] = json!(["erp", "bi"]);
     changes["integrations"]["erp"]["upstream_credentials"] = json!({ "freshsales": { "key": "the-key-of-erp" } });
@@ -102,7 +105,7 @@ async fn an_integration_has_its_own_key_and_others_may_be_kept_out() {
 
 #[tokio::test]
 async fn on_loopback_programs_are_believed_and_web_pages_are_not() {
-    let origin = Origin::json(200, "{}").await;
+    let origin = Origin::json(200, DEAL).await;
     let agent = holding(&origin, "the-held-key", json!({ "integrations": { "erp": { "tokens": [TOKEN] } } })).await;
     assert_eq!(sent(get(&agent, "/api/deals/1")).await.status(), 200);
     let pages = [
@@ -123,7 +126,7 @@ async fn on_loopback_programs_are_believed_and_web_pages_are_not() {
 
 #[tokio::test]
 async fn a_certificate_is_as_good_as_a_token() {
-    let (origin, authority, callers) = (Origin::json(200, "{}").await, Authority::new(), Authority::new());
+    let (origin, authority, callers) = (Origin::json(200, DEAL).await, Authority::new(), Authority::new());
     let server = authority.good("server");
     let tls = json!({ "certificate_file": server.certificate_file, "key_file": server.key_file,
         "client_ca_file": callers.file(), "client_auth": "optional" });

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nconnection: x-hop\r\nx-hop: 1\r\n\
     content-length: 7\r\n\r\n";
-const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+const ANSWER: &str =
+    "HTTP/1.1 200 OK\r\ncontent-length: 17\r\ncontent-type: application/json\r\n\r\n{\"deal\":{\"id\":1}}";
 
 /// Hints, and a moment later answers.
 async fn hinting() -> Scripted {
@@ -46,9 +47,9 @@ async fn hints_pass_before_each_answer() {
         let answer = caller.head().await;
         assert!(answer.starts_with("http/1.1 200 ok\r\n"), "{answer}");
         assert!(answer.contains(&format!("x-correlation-id: hint.{index}\r\n")), "{answer}");
-        caller.skip(2).await;
+        caller.skip(17).await;
     }
-    assert_fields(&record(&agent, "hint.0").await, json!({ "status_code": 200, "outcome": "ok", "attempts": 1 }));
+    assert_fields(&record(&agent, "hint.0").await, json!({ "status_code": 200, "attempts": 1 }));
     assert_eq!(counted(&agent).await, (6.0, 0.0));
 }
 

@@ -1,4 +1,4 @@
-//! How long an answer's head is waited for, and whose fault it is when it does not come.
+//! How long an answer's head is waited for.
 
 use super::tee::Tee;
 use crate::exchange::AgentError;
