@@ -9,15 +9,13 @@ use parking_lot::RwLock;
 use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 /// Handshakes under way at once; those beyond wait in the kernel's queue.
 const MAX_SHAKING: usize = 64;
@@ -66,7 +64,7 @@ impl Door {
         let (acceptor, metrics) = (shown.acceptor(), Arc::clone(&self.metrics));
         self.shaking.spawn(async move {
             let failure = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => return Some((Io::Tls(Box::new(stream)), peer)),
+                Ok(Ok(stream)) => return Some((Io::Right(Box::new(stream)), peer)),
                 Ok(Err(error)) => HandshakeFailure::of(&error),
                 Err(_) => HandshakeFailure::Timeout,
             };
@@ -92,7 +90,7 @@ impl Listener for Door {
                 accepted = self.listener.accept(), if self.shaking.len() < MAX_SHAKING => accepted,
             };
             match (accepted, self.shown.clone()) {
-                (Ok((stream, peer)), None) => return (Io::Plain(stream), peer),
+                (Ok((stream, peer)), None) => return (Io::Left(stream), peer),
                 (Ok((stream, peer)), Some(shown)) => self.shake(&shown, stream, peer),
                 (Err(error), _) => {
                     tracing::warn!(%error, "accepting a connection of the read side failed");
@@ -117,42 +115,5 @@ impl Connected<IncomingStream<'_, Door>> for Peer {
     }
 }
 
-/// Plain or encrypted.
-pub enum Io {
-    /// TCP.
-    Plain(TcpStream),
-    /// TLS over TCP. Boxed: its state is kilobytes.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Io {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Io {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
-}
+/// Plain, or TLS over TCP; that is boxed, since its state is kilobytes.
+pub type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
