@@ -23,7 +23,6 @@ use crate::vendors::Profile;
 use crate::{admin, proxy, upstream};
 use anyhow::Context;
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -334,7 +333,7 @@ fn open_history(
     Ok(Some(history))
 }
 
-fn knowledge(config: &Config) -> anyhow::Result<HashMap<Arc<str>, Knowledge>> {
+fn knowledge(config: &Config) -> anyhow::Result<recorder::ByUpstream> {
     let origins: Arc<[_]> = config.upstreams.iter().filter_map(upstream::Config::origin).collect();
     let among = |known: Knowledge| known.among(Arc::clone(&origins));
     config.upstreams.iter().map(|u| Ok((Arc::clone(&u.name), among(know(Arc::clone(&u.profile))?)))).collect()

@@ -12,7 +12,7 @@ pub mod redact;
 
 pub use agent_error::AgentError;
 pub use attempt::{ABANDONED_TELLS_US, Attempt, ConnectTimes, is_timed};
-pub use captured::{Headers, Target};
+pub use captured::{Headers, Names, Target};
 pub use link::{BodyLinks, Bypass, Links, Origin, Reference, Why};
 
 use http::{Method, Version};

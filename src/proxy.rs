@@ -1,6 +1,7 @@
 //! The data path: a reverse proxy that never waits for anything but client and CRM.
 
 mod acceptor;
+mod added;
 mod admission;
 mod body;
 mod conn;
@@ -27,6 +28,7 @@ mod links;
 mod places;
 mod pool;
 mod preface;
+mod present;
 mod reply;
 mod retry;
 mod router;

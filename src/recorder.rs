@@ -13,7 +13,7 @@ pub use callers::Callers;
 pub use digest::{Digest, digest};
 pub use knowledge::Knowledge;
 pub use queue::Handle;
-pub use settings::{InForce, Settings};
+pub use settings::{ByUpstream, InForce, Settings};
 pub use writer::{Outputs, Recorder};
 
 /// Bounds of the recorder, resolved.

@@ -28,7 +28,8 @@ pub use scan::Link;
 pub use summary::Summary;
 pub use template::MAX_SEGMENTS;
 
-use http::{HeaderName, Method};
+use crate::exchange::Names;
+use http::Method;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -54,8 +55,8 @@ pub struct Profile {
     auth: Vec<Auth>,
     request_ids: Vec<String>,
     quota: Vec<quota::Source>,
-    response_headers: Vec<HeaderName>,
-    request_headers: Vec<HeaderName>,
+    response_headers: Names,
+    request_headers: Names,
     content: file::Content,
     cut_reads: file::CutReads,
     messages: file::Messages,
@@ -208,12 +209,12 @@ impl Profile {
     }
 
     /// Headers of an answer that [`Profile::quota`], [`Profile::vendor_request_id`] and [`classify`] need.
-    pub fn response_headers(&self) -> &[HeaderName] {
+    pub fn response_headers(&self) -> &Names {
         &self.response_headers
     }
 
     /// Headers of a request that its record needs.
-    pub fn request_headers(&self) -> &[HeaderName] {
+    pub fn request_headers(&self) -> &Names {
         &self.request_headers
     }
 

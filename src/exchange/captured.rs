@@ -4,15 +4,56 @@
 //! needs a new one for its next message, and the buffer is freed on another core. A few hundred bytes are cheaper to copy.
 
 use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName};
 
 /// Longest header value kept; what a profile reads is far shorter.
 const MAX_VALUE_BYTES: usize = u16::MAX as usize;
+
+/// Names of headers to keep.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    names: Vec<HeaderName>,
+    /// The lengths that occur, as bits: most names on the wire fail this test and need no comparison.
+    lengths: u64,
+}
+
+impl Names {
+    /// The names.
+    pub fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+        self.names.iter()
+    }
+
+    fn hold(&self, name: &HeaderName) -> bool {
+        self.lengths & length_bit(name) != 0 && self.names.contains(name)
+    }
+}
+
+impl FromIterator<HeaderName> for Names {
+    fn from_iter<I: IntoIterator<Item = HeaderName>>(names: I) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
+        let lengths = names.iter().fold(0, |bits, name| bits | length_bit(name));
+        Self { names, lengths }
+    }
+}
+
+fn length_bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
+}
 
 /// Names and values of some headers, in one buffer: `name length (1), value length (2), name, value` each.
 #[derive(Clone, Default)]
 pub struct Headers(Vec<u8>);
 
 impl Headers {
+    /// Copies of those that are named.
+    pub fn capture(headers: &HeaderMap, names: &Names) -> Self {
+        let mut kept = Self::default();
+        for (name, value) in headers.iter().filter(|(name, _)| names.hold(name)) {
+            kept.push(name.as_str(), value.as_bytes());
+        }
+        kept
+    }
+
     /// Adds a header; `name` is in lower case. A name of over 255 bytes is left out: nobody asks for it.
     pub fn push(&mut self, name: &str, value: &[u8]) {
         let Ok(name_length) = u8::try_from(name.len()) else { return };

@@ -1,9 +1,10 @@
 //! Correlation id and W3C trace context of one exchange: continued from the caller, or begun.
 
 use super::headers::{CORRELATION_ID, TRACEPARENT};
+use super::present::{Asked, Present};
 use crate::exchange::Trace;
 use crate::exchange::redact::{self, Masked};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use std::cell::Cell;
 use uuid::Uuid;
 
@@ -33,9 +34,9 @@ const SAMPLED: u8 = 1;
 const RANDOM: u8 = 2;
 
 /// Reads the caller's context and decides on sampling: the parent's decision, else the ratio over the trace id.
-pub fn trace(headers: &HeaderMap, ids: &SpanIds, ratio: f64) -> Trace {
+pub fn trace(headers: &HeaderMap, present: Present, ids: &SpanIds, ratio: f64) -> Trace {
     let server_span = ids.next();
-    match parent(headers) {
+    match present.has(Asked::TRACEPARENT).then(|| parent(headers)).flatten() {
         Some((trace_id, parent, flags)) => {
             let (sampled, random) = (flags & SAMPLED != 0, flags & RANDOM != 0);
             Trace { trace_id, parent: Some(parent), server_span, sampled, random }
@@ -86,8 +87,11 @@ fn hex(digits: &[u8]) -> Option<u128> {
     })
 }
 
+/// Bytes of a `traceparent`.
+pub const TRACEPARENT_BYTES: usize = 55;
+
 /// The `traceparent` sent on, naming `span` as the parent.
-pub fn traceparent(trace: &Trace, span: u64) -> HeaderValue {
+pub fn traceparent(trace: &Trace, span: u64) -> [u8; TRACEPARENT_BYTES] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
     for (i, at) in (3..35).rev().enumerate() {
@@ -97,12 +101,13 @@ pub fn traceparent(trace: &Trace, span: u64) -> HeaderValue {
         text[at] = HEX[(span >> (4 * i)) as usize & 15];
     }
     text[54] = b'0' + if trace.sampled { SAMPLED } else { 0 } + if trace.random { RANDOM } else { 0 };
-    HeaderValue::from_bytes(&text).expect("hex digits and dashes are a valid header value")
+    text
 }
 
 /// The caller's correlation id if it is harmless, else the caller's trace id, else a new UUIDv7.
-pub fn correlation_id(headers: &HeaderMap, trace: &Trace, ids: &SpanIds, now_us: i64) -> Masked {
-    let given = headers.get(CORRELATION_ID).and_then(|v| v.to_str().ok());
+pub fn correlation_id(headers: &HeaderMap, present: Present, trace: &Trace, (ids, now_us): (&SpanIds, i64)) -> Masked {
+    let given = present.has(Asked::CORRELATION_ID).then(|| headers.get(CORRELATION_ID)).flatten();
+    let given = given.and_then(|v| v.to_str().ok());
     given.and_then(redact::correlation_id).unwrap_or_else(|| match trace.parent {
         Some(_) => Masked::from_trace_id(trace.trace_id),
         None => Masked::from_uuid(uuid(ids, now_us)),
@@ -122,6 +127,7 @@ fn uuid(ids: &SpanIds, now_us: i64) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -130,25 +136,29 @@ mod tests {
         HeaderMap::from_iter([(TRACEPARENT, value)])
     }
 
+    fn traced(headers: &HeaderMap, ids: &SpanIds, ratio: f64) -> Trace {
+        trace(headers, Present::of(headers), ids, ratio)
+    }
+
     #[test]
     fn a_valid_parent_is_continued_with_its_decision() {
-        let trace = trace(&headers(VALID), &SpanIds::new(0), 0.0);
+        let trace = traced(&headers(VALID), &SpanIds::new(0), 0.0);
         assert_eq!(trace.trace_id, 0x0af7651916cd43dd8448eb211c80319c);
         assert_eq!((trace.parent, trace.sampled), (Some(0xb7ad6b7169203331), true));
         let sent = traceparent(&trace, 0x1234);
-        assert_eq!(sent, "00-0af7651916cd43dd8448eb211c80319c-0000000000001234-01");
+        assert_eq!(&sent, b"00-0af7651916cd43dd8448eb211c80319c-0000000000001234-01");
     }
 
     #[test]
     fn the_random_flag_is_passed_on_and_set_where_the_id_is_ours() {
         for (sent, passed_on) in [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03"), ("0c", "00")] {
-            let trace = trace(&headers(&format!("{}{sent}", &VALID[..53])), &SpanIds::new(0), 1.0);
+            let trace = traced(&headers(&format!("{}{sent}", &VALID[..53])), &SpanIds::new(0), 1.0);
             let on = traceparent(&trace, 1);
-            assert_eq!(&on.as_bytes()[53..], passed_on.as_bytes(), "{sent}");
+            assert_eq!(&on[53..], passed_on.as_bytes(), "{sent}");
         }
         for (ratio, flags) in [(0.0, "02"), (1.0, "03")] {
-            let on = traceparent(&trace(&HeaderMap::new(), &SpanIds::new(0), ratio), 1);
-            assert_eq!(&on.as_bytes()[53..], flags.as_bytes());
+            let on = traceparent(&traced(&HeaderMap::new(), &SpanIds::new(0), ratio), 1);
+            assert_eq!(&on[53..], flags.as_bytes());
         }
     }
 
@@ -157,7 +167,7 @@ mod tests {
         let ids = SpanIds::new(3);
         let mut ones = [0u32; 128];
         for _ in 0..4096 {
-            let id = trace(&HeaderMap::new(), &ids, 0.0).trace_id;
+            let id = traced(&HeaderMap::new(), &ids, 0.0).trace_id;
             ones.iter_mut().enumerate().for_each(|(bit, ones)| *ones += (id >> bit) as u32 & 1);
         }
         // Eight standard deviations (32 each) about the middle.
@@ -168,7 +178,7 @@ mod tests {
     fn two_parents_are_none() {
         let mut two = headers(VALID);
         two.append(TRACEPARENT, HeaderValue::from_static(VALID));
-        let begun = trace(&two, &SpanIds::new(0), 0.0);
+        let begun = traced(&two, &SpanIds::new(0), 0.0);
         assert!(begun.parent.is_none() && begun.random && begun.trace_id != 0x0af7651916cd43dd8448eb211c80319c);
     }
 
@@ -185,18 +195,18 @@ mod tests {
             "",
         ];
         for value in bad {
-            assert_eq!(trace(&headers(value), &SpanIds::new(0), 1.0).parent, None, "{value}");
+            assert_eq!(traced(&headers(value), &SpanIds::new(0), 1.0).parent, None, "{value}");
         }
         let future = format!("01{}-extra", &VALID[2..]);
-        assert!(trace(&headers(&future), &SpanIds::new(0), 0.0).parent.is_some(), "later versions may be longer");
+        assert!(traced(&headers(&future), &SpanIds::new(0), 0.0).parent.is_some(), "later versions may be longer");
     }
 
     #[test]
     fn the_ratio_decides_only_where_no_parent_did() {
         let ids = SpanIds::new(0);
-        let kept = (0..10_000).filter(|_| trace(&HeaderMap::new(), &ids, 0.1).sampled).count();
+        let kept = (0..10_000).filter(|_| traced(&HeaderMap::new(), &ids, 0.1).sampled).count();
         assert!((800..1200).contains(&kept), "{kept} of 10000 at a ratio of 0.1");
-        assert!(!trace(&HeaderMap::new(), &ids, 0.0).sampled);
-        assert!(trace(&HeaderMap::new(), &ids, 1.0).sampled);
+        assert!(!traced(&HeaderMap::new(), &ids, 0.0).sampled);
+        assert!(traced(&HeaderMap::new(), &ids, 1.0).sampled);
     }
 }

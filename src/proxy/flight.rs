@@ -1,12 +1,12 @@
 //! One exchange under way. However it ends (answered, refused, broken, abandoned), dropping the [`Flight`] records it
 //! exactly once, so no path through the proxy can lose an exchange.
 
+use super::added::Added;
 use super::body::until_ended;
 use super::conn::{Conn, Cut};
 use super::interim::Interim;
 use super::tee::Tee;
 use super::worker::Worker;
-use super::{context, headers};
 use crate::exchange::{AgentError, Attempt, CapturedBody, Exchange};
 use crate::telemetry::metrics::{AttemptEnd, DropStage, InterimResult, PathShard};
 use std::cell::Cell;
@@ -178,15 +178,13 @@ impl Flight {
         attempt.map_or_else(|| micros(self.started.elapsed()), |a| a.start_us.saturating_sub(connect_us(a)))
     }
 
-    /// Notes that the upstream refused an attempt unseen, and makes `request` the next one's.
-    pub fn send_again<B>(&mut self, attempt: &mut Attempt, mut request: http::Request<B>) -> http::Request<B> {
+    /// Notes that the upstream refused an attempt unseen, and makes `added` the next one's.
+    pub fn send_again(&mut self, attempt: &mut Attempt, added: &mut Added) {
         attempt.error = Some(AgentError::StreamRefused);
         self.unanswered(attempt.clone());
         let span = self.worker.ids.next();
-        let trace = context::traceparent(&self.exchange().trace, span);
-        request.headers_mut().insert(headers::TRACEPARENT, trace);
+        added.set_span(&self.exchange().trace, span);
         *attempt = Attempt { span, error: None, connect: None, ..attempt.clone() };
-        request
     }
 
     fn count(&self, attempt: &Attempt, at: Duration) {

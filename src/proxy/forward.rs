@@ -1,5 +1,6 @@
 //! One exchange, from request head to answer head.
 
+use super::added::{self, Added, Next as NextHop};
 use super::body::{AnswerBody, ReplyBody, ReplyStream, RequestBody};
 use super::copies::Copies;
 use super::detached::Detached;
@@ -9,6 +10,7 @@ use super::headers::{self, Caller};
 use super::injection::Injection;
 use super::interim::Interim;
 use super::pool::{Lease, Pool};
+use super::present::{Asked, Present};
 use super::sending::{Answered, Watched, send};
 use super::tee::Tee;
 use super::tunnel::Tunnel;
@@ -17,7 +19,7 @@ use super::upstreams::Upstream;
 use super::worker::Worker;
 use super::{acceptor, context, gate, links, reply, router, server_timing, target};
 use crate::exchange::{AgentError, Arrival, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
-use http::header::{ACCEPT_ENCODING, HOST, TE};
+use http::header::{ACCEPT_ENCODING, HOST};
 use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, request};
@@ -64,6 +66,7 @@ struct Opened {
     flight: Flight,
     pool: Rc<Pool>,
     upstream: usize,
+    present: Present,
     target: PathAndQuery,
     tee: Option<Rc<Tee>>,
     way: links::Way,
@@ -80,9 +83,10 @@ fn open(
     refused: Option<Reason>,
 ) -> Result<Opened, Box<Response<ReplyBody>>> {
     let shared = &worker.shared;
-    let trace = context::trace(&parts.headers, &worker.ids, shared.trace_ratio);
+    let present = Present::of(&parts.headers);
+    let trace = context::trace(&parts.headers, present, &worker.ids, shared.trace_ratio);
     let started_us = shared.clock.wall_us();
-    let correlation_id = context::correlation_id(&parts.headers, &trace, &worker.ids, started_us);
+    let correlation_id = context::correlation_id(&parts.headers, present, &trace, (&worker.ids, started_us));
     let judged = refused.map_or(Ok(()), |reason| Err(reason.of_request()));
     let checked = judged.and_then(|()| target::check(parts)).and_then(|(path, query)| {
         let routed = shared.router.route(arrival.listener as usize, path, query, &parts.headers)?;
@@ -128,7 +132,7 @@ fn open(
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
             let tee = (!empty).then(|| upload_tee(worker, started, &mut flight));
             let pool = Rc::clone(&worker.pools[upstream]);
-            Ok(Opened { flight, pool, upstream, target, tee, way, credential: None })
+            Ok(Opened { flight, pool, upstream, present, target, tee, way, credential: None })
         }
         Err(error) => {
             let mut flight = Flight::new(Rc::clone(worker), shard, started, exchange);
@@ -151,7 +155,7 @@ type Checked = Result<(usize, usize, Option<http::HeaderName>, Option<u64>, link
 /// The request's headers that the profile and the masking allow-list name.
 fn captured(worker: &Worker, checked: &Checked, headers: &HeaderMap) -> Headers {
     let Ok((upstream, ..)) = checked else { return Headers::default() };
-    headers::capture(headers, worker.shared.upstreams[*upstream].profile().request_headers())
+    Headers::capture(headers, worker.shared.upstreams[*upstream].profile().request_headers())
 }
 
 fn checked_path(checked: &Checked) -> &str {
@@ -178,14 +182,14 @@ async fn forward(
     body: Incoming,
     started: Instant,
 ) -> Response<ReplyBody> {
-    let Opened { mut flight, pool, upstream, target, tee, mut way, credential } = opened;
+    let Opened { mut flight, pool, upstream, present, target, tee, mut way, credential } = opened;
     let runtime = &worker.shared.upstreams[upstream];
     way.called(caller.tls, parts.headers.get(HOST));
     let rewriting = links::body::plan(&runtime.config, &parts.method, flight.exchange().route);
     let span = worker.ids.next();
     // "A server MUST NOT send a 1xx response to an HTTP/1.0 client."
     let informed = caller.conn.as_deref().filter(|_| parts.version == Version::HTTP_11);
-    let wish = prepare(&mut parts, &mut flight, &caller, (runtime, tee.is_none()), span);
+    let (wish, mut added) = prepare(&mut parts, present, &mut flight, &caller, (runtime, tee.is_none()), span);
     let pool = match &wish {
         Wish::None => pool,
         Wish::Switch(_) => worker.switching(upstream),
@@ -206,10 +210,11 @@ async fn forward(
     };
     let mut attempt =
         Attempt { span, start_us: 0, upstream_us: 0, status: None, error: None, connect: None, http_version: "1.1" };
-    let request = Request::from_parts(parts, body);
+    // Boxed: it goes through several futures, each of which would hold and move it.
+    let request = Box::new(Request::from_parts(parts, body));
     let interim = Interim::to(informed, credential);
     let watched = Watched { tee: tee.as_deref(), timeouts: runtime.timeouts(), interim: &interim };
-    let sent = send(&pool, request, &watched, &mut attempt, &mut flight, started).await;
+    let sent = send(&pool, request, &mut added, &watched, &mut attempt, &mut flight, started).await;
     flight.informed(&interim);
     match sent {
         Ok(answered) => {
@@ -249,7 +254,7 @@ async fn pass_on(
         idle: runtime.timeouts().idle,
     };
     let names = runtime.profile().response_headers();
-    flight.exchange().response.headers = headers::capture(&parts.headers, names);
+    flight.exchange().response.headers = Headers::capture(&parts.headers, names);
     let map = links::Map::new(&worker.shared, next.way);
     flight.exchange().links.left = map.head(&mut parts.headers);
     flight.answered(attempt, head_at);
@@ -294,34 +299,37 @@ fn unanswered(
 }
 
 /// Rewrites the request's headers for the next hop.
-/// Gives what becomes of the caller's wish for another protocol, if it has one.
+/// Gives what becomes of the caller's wish for another protocol, if it has one, and what goes beside the headers.
 fn prepare(
     parts: &mut request::Parts,
+    present: Present,
     flight: &mut Flight,
     caller: &Caller,
     (upstream, bodiless): (&Upstream, bool),
     span: u64,
-) -> Wish {
-    let trailers = headers::takes_trailers(&parts.headers, parts.version);
-    let offer = headers::strip_hop_by_hop(&mut parts.headers);
+) -> (Wish, Added) {
+    let trailers = headers::takes_trailers(&parts.headers, present, parts.version);
+    let offer = headers::strip_hop_by_hop(&mut parts.headers, present);
     let wish = Wish::of(offer, parts, bodiless, &upstream.config.upgrades);
     let headers = &mut parts.headers;
-    match &wish {
-        Wish::Switch(protocol) => headers::announce_switch(headers, protocol.clone()),
-        _ if trailers => drop(headers.insert(TE, HeaderValue::from_static("trailers"))),
-        _ => {}
+    let next = match &wish {
+        Wish::Switch(protocol) => NextHop::Switch(protocol.clone()),
+        _ if trailers => NextHop::Trailers,
+        _ => NextHop::Plain,
+    };
+    if present.has(Asked::VIGIE_TOKEN) {
+        headers.remove(router::TOKEN_HEADER);
     }
-    headers.remove(router::TOKEN_HEADER);
-    headers::announce(headers, caller, upstream.host(), parts.version);
     let exchange = flight.exchange();
-    if exchange.trace.parent.is_none() {
+    if exchange.trace.parent.is_none() && present.has(Asked::TRACESTATE) {
         // It belongs to a trace that is not continued (W3C Trace Context section 3.3).
         headers.remove(headers::TRACESTATE);
     }
-    headers.insert(headers::TRACEPARENT, context::traceparent(&exchange.trace, span));
-    set_correlation_id(headers, exchange.correlation_id.as_str());
+    let (trace, correlation_id) = (&exchange.trace, exchange.correlation_id.as_str());
+    let with = added::Parts { caller, version: parts.version, upstream: upstream.host(), trace, span, correlation_id };
+    let added = Added::new(headers, present, &with).tell(next);
     parts.version = Version::HTTP_11;
-    wish
+    (wish, added)
 }
 
 fn set_correlation_id(headers: &mut HeaderMap, id: &str) {
@@ -340,8 +348,9 @@ struct Shape {
 
 /// Rewrites an answer's headers for the caller; gives when that was done.
 fn announce_answer(parts: &mut Parts, flight: &mut Flight, shape: &Shape) -> Instant {
-    headers::strip_hop_by_hop(&mut parts.headers);
-    headers::announce_reply(&mut parts.headers);
+    let present = Present::of(&parts.headers);
+    headers::strip_hop_by_hop(&mut parts.headers, present);
+    headers::announce_reply(&mut parts.headers, present, parts.version);
     headers::name_status(parts);
     set_correlation_id(&mut parts.headers, flight.correlation_id());
     let exchange = flight.exchange();
@@ -374,7 +383,7 @@ fn switch(
     shape: &Shape,
 ) -> Response<ReplyBody> {
     announce_answer(&mut parts, &mut flight, shape);
-    headers::announce_switch(&mut parts.headers, protocol);
+    added::announce_switch(&mut parts.headers, protocol);
     let Some(switched) = lease.into_switched() else { return refuse(flight, AgentError::BadAnswer) };
     let tunnel = Tunnel::new(switched, flight, shape.idle);
     Response::from_parts(parts, ReplyBody::Switched(Some(Box::new(tunnel))))

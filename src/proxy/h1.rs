@@ -12,11 +12,13 @@ mod chunked;
 mod encode;
 mod head;
 mod io;
+mod names;
 mod upload;
 
 pub use encode::interim_head;
 pub use io::{Io, Scratch};
 
+use super::added::Added;
 use super::body::RequestBody;
 use super::interim::Interim;
 use crate::tls;
@@ -99,20 +101,25 @@ impl Connection {
     ///
     /// # Errors
     /// The request, when a connection that had served before did not take the first byte of it.
-    pub fn start(&mut self, request: Request<RequestBody>, served: bool) -> Result<(), Box<Request<RequestBody>>> {
+    pub fn start(
+        &mut self,
+        request: Box<Request<RequestBody>>,
+        added: &Added,
+        served: bool,
+    ) -> Result<(), Box<Request<RequestBody>>> {
         let bodiless = *request.method() == Method::HEAD;
         self.reading = Reading::Head(Search::default(), bodiless);
         self.interim = 0;
         let mut head = self.scratch.write.borrow_mut();
         head.clear();
-        let framing = encode::head(&request, &mut head);
+        let framing = encode::head(&request, added, &mut head);
         match self.io.try_write(&head) {
             Ok(written) => {
                 let unsent = Bytes::copy_from_slice(&head[written..]);
                 self.upload = Upload::new(unsent, request.into_body(), framing);
                 Ok(())
             }
-            Err(_) if served => Err(Box::new(request)),
+            Err(_) if served => Err(request),
             // Why a new connection does not take it may be there to be read.
             Err(_) => {
                 (self.keep_alive, self.upload) = (false, Upload::default());
@@ -138,7 +145,7 @@ impl Connection {
                 continue;
             };
             let bodiless = *bodiless;
-            let head = Head::parse(self.read.split_to(length), bodiless, awaited.limits)?;
+            let head = Head::parse(self.read.split_to(length), bodiless, awaited.limits, &self.scratch.names)?;
             if head.parts.status == StatusCode::SWITCHING_PROTOCOLS {
                 self.switch(&head, awaited)?;
                 return Poll::Ready(Ok(head.parts));

@@ -10,6 +10,7 @@ use super::conn::Conn;
 use super::h1;
 use super::headers;
 use super::injection::Injection;
+use super::present::Present;
 use http::response::Parts;
 use http::{StatusCode, header};
 use std::cell::Cell;
@@ -34,12 +35,13 @@ impl<'a> Interim<'a> {
         if parts.status == StatusCode::CONTINUE {
             return;
         }
-        headers::strip_hop_by_hop(&mut parts.headers);
+        let present = Present::of(&parts.headers);
+        headers::strip_hop_by_hop(&mut parts.headers, present);
         parts.headers.remove(header::ALT_SVC);
         if let Some(credential) = self.credential {
             credential.conceal(&mut parts.headers);
         }
-        headers::announce_reply(&mut parts.headers);
+        headers::announce_reply(&mut parts.headers, present, parts.version);
         let passed = self.conn.is_some_and(|conn| conn.inform(&h1::interim_head(&parts)));
         let counter = if passed { &self.forwarded } else { &self.left_out };
         counter.set(counter.get() + 1);

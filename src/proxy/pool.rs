@@ -4,6 +4,7 @@
 
 mod tend;
 
+use super::added::Added;
 use super::body::{AnswerBody, RequestBody};
 use super::h1::{self, Broken};
 use super::interim::Interim;
@@ -11,9 +12,8 @@ use super::{connect, retry};
 use crate::exchange::{AgentError, ConnectTimes};
 use crate::upstream;
 use bytes::Bytes;
-use http::header::{CONNECTION, TE, UPGRADE};
 use http::response::Parts;
-use http::{HeaderValue, Request, Uri};
+use http::{Request, Uri};
 use http_body::{Frame, SizeHint};
 use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
@@ -272,23 +272,24 @@ impl Lease {
     /// [`Failure`], with the request where not a byte of it was taken.
     pub async fn send(
         &mut self,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
+        added: &Added,
         interim: &Interim<'_>,
     ) -> Result<(Parts, AnswerBody), Failure> {
         let served = self.reused();
         match &mut self.lent {
             Lent::H1(connection) => {
-                announce_trailers(&mut request);
-                let asked = request.headers().get(UPGRADE).cloned();
+                let asked = added.switch().cloned();
                 let awaited = h1::Awaited { interim, asked, limits: self.pool.config.answer_head };
-                connection.start(request, served).map_err(Failure::Unsent)?;
+                connection.start(request, added, served).map_err(Failure::Unsent)?;
                 let parts = std::future::poll_fn(|cx| connection.poll_head(cx, &awaited)).await;
                 Ok((parts.map_err(Failure::Broken)?, AnswerBody::Leased))
             }
             Lent::H2(sender, _) => {
                 self.pool.absolute(&mut request);
+                added.put_into(request.headers_mut());
                 let answer =
-                    sender.try_send_request(request).await.map_err(|mut failure| match failure.take_message() {
+                    sender.try_send_request(*request).await.map_err(|mut failure| match failure.take_message() {
                         Some(unsent) => Failure::Unsent(Box::new(unsent)),
                         None if retry::was_refused(failure.error()) => Failure::Refused,
                         None => Failure::Http2(failure.into_error()),
@@ -352,17 +353,9 @@ pub enum Failure {
     Http2(hyper::Error),
 }
 
-/// `TE` speaks of one connection and must say so (RFC 9110 section 10.1.4).
-fn announce_trailers(request: &mut Request<RequestBody>) {
-    if request.headers().contains_key(TE) {
-        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("TE"));
-    }
-}
-
 impl Pool {
-    /// HTTP/2 names scheme and authority in the target and has no `Host`.
+    /// HTTP/2 names scheme and authority in the target.
     fn absolute(&self, request: &mut Request<RequestBody>) {
-        request.headers_mut().remove(http::header::HOST);
         *request.version_mut() = http::Version::HTTP_2;
         let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let scheme = if self.config.tls { "https" } else { "http" };

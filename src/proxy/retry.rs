@@ -23,7 +23,12 @@ impl Kept {
             None => RequestBody::Empty,
             Some(tee) => RequestBody::Kept(Some(tee.whole()?)),
         };
-        Some(Request::from_parts(self.0, body))
+        Some(self.with(body))
+    }
+
+    /// The request again, with its body if not a byte of it has gone.
+    pub fn with(self, body: RequestBody) -> Request<RequestBody> {
+        Request::from_parts(self.0, body)
     }
 }
 

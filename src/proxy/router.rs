@@ -192,9 +192,9 @@ impl Router {
         let fingerprint = self.fingerprint(headers, query);
         let by_prefix = match_prefix(&self.integration_prefixes, path);
         let by_header = || self.headers.iter().find(|(n, v, _)| headers.get(n).is_some_and(|h| h.as_bytes() == v));
-        let by_token = || match self.shown(headers) {
-            Shown::TokenOf(integration) => Some(integration),
-            Shown::Nothing | Shown::Invalid => None,
+        let by_token = || match (!self.tokens.is_empty()).then(|| self.shown(headers)) {
+            Some(Shown::TokenOf(integration)) => Some(integration),
+            Some(Shown::Nothing | Shown::Invalid) | None => None,
         };
         let by_header = by_header();
         let integration = by_listener

@@ -1,5 +1,6 @@
 //! From a request that is ready to its answer's head, over as many connections as it takes.
 
+use super::added::Added;
 use super::body::{AnswerBody, RequestBody};
 use super::flight::{Flight, micros};
 use super::interim::Interim;
@@ -29,7 +30,8 @@ pub struct Watched<'a> {
 /// once more as an attempt of its own.
 pub async fn send(
     pool: &Rc<Pool>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
+    added: &mut Added,
     watched: &Watched<'_>,
     attempt: &mut Attempt,
     flight: &mut Flight,
@@ -51,8 +53,8 @@ pub async fn send(
         attempt.connect = lease.connect;
         attempt.http_version = lease.http_version();
         flight.on_wire(Some(attempt.clone()));
-        let kept = (lease.is_shared() && !again).then(|| retry::Kept::of(&request)).flatten();
-        let result = until_head(lease.send(request, interim), tee, timeouts, sent_at).await;
+        let kept = lease.is_shared().then(|| retry::Kept::of(&request)).flatten();
+        let result = until_head(lease.send(request, added, interim), tee, timeouts, sent_at).await;
         let head_at = Instant::now();
         let sent_at = tee.and_then(Tee::ended).filter(|t| *t < head_at).unwrap_or(sent_at);
         attempt.upstream_us = micros(head_at.saturating_duration_since(sent_at));
@@ -64,13 +66,19 @@ pub async fn send(
             Err(error) => return Err(error),
             Ok(Err(Failure::Unsent(unsent))) if lease.reused() && !fresh => {
                 lease.discard();
-                request = *unsent;
+                request = match kept {
+                    // It was made ready for HTTP/2, and the next connection may speak HTTP/1.1.
+                    Some(kept) => Box::new(kept.with(unsent.into_body())),
+                    None => unsent,
+                };
                 fresh = true;
                 flight.on_wire(None);
             }
             Ok(Err(Failure::Refused)) => {
-                let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
-                request = flight.send_again(attempt, next);
+                let next = kept.filter(|_| !again).and_then(|kept| kept.request(tee));
+                let Some(next) = next else { return Err(AgentError::StreamRefused) };
+                request = Box::new(next);
+                flight.send_again(attempt, added);
                 again = true;
             }
             Ok(Err(failure)) => return Err(pool.blame(&failure)),

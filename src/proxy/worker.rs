@@ -17,6 +17,7 @@ use crate::net::KeepAlive;
 use crate::recorder;
 use crate::telemetry::metrics::{CredentialInUse, Metrics, NONE, OTHER, PathShard, WorkerMetrics};
 use crate::vendors::RouteMatch;
+use foldhash::fast::RandomState as FastHash;
 use http::Method;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -145,7 +146,7 @@ pub struct Worker {
     /// Buffers of its HTTP/1.1 connections.
     scratch: Rc<h1::Scratch>,
     index: usize,
-    known: RefCell<HashMap<(u16, u16, u16), Spot>>,
+    known: RefCell<HashMap<(u16, u16, u16), Spot, FastHash>>,
     generic: RefCell<HashMap<(u16, u16, String), Spot>>,
     metrics: Arc<WorkerMetrics>,
     closing: Rc<Cell<bool>>,

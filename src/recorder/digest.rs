@@ -212,7 +212,7 @@ fn timestamp(us: i64) -> String {
 
 /// Digits and punctuation as text.
 fn ascii(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
+    std::str::from_utf8(text).unwrap_or_default().to_owned()
 }
 
 /// 32 lower-case hex digits.

@@ -6,10 +6,13 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// What is known of each upstream's vendor.
+pub type ByUpstream = HashMap<Arc<str>, Knowledge, foldhash::fast::RandomState>;
+
 /// The part of the configuration that is looked at for each batch.
 pub struct Settings {
     /// Profile and policy by upstream name.
-    pub knowledge: HashMap<Arc<str>, Knowledge>,
+    pub knowledge: ByUpstream,
     /// Whose masked bodies are kept.
     pub capture: Capture,
     /// Calls slower than this are traced where no parent decided, microseconds.

@@ -7,6 +7,7 @@ mod routes;
 use super::file::{self, File};
 use super::quota::{Source as QuotaSource, Window};
 use super::{Fact, FieldLists, InnerStatus, Profile};
+use crate::exchange::Names;
 use http::HeaderName;
 use routes::link_scan;
 use std::fmt;
@@ -150,7 +151,7 @@ impl Compiler<'_> {
         None
     }
 
-    fn response_headers(&mut self, request_ids: &[String], quota: &[QuotaSource]) -> Vec<HeaderName> {
+    fn response_headers(&mut self, request_ids: &[String], quota: &[QuotaSource]) -> Names {
         let mut headers: Vec<HeaderName> = ANSWER_HEADERS.into_iter().map(HeaderName::from_static).collect();
         let told = quota.iter().flat_map(|q| q.limit.iter().chain(&q.remaining).chain(&q.reset));
         for name in request_ids.iter().chain(told) {
@@ -163,7 +164,7 @@ impl Compiler<'_> {
                 _ => self.error("headers", format!("`{name}`"), "a header's name in lower case is needed"),
             }
         }
-        headers
+        headers.into_iter().collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Quota headers of an answer, read as the profile says.
 
+use smallvec::SmallVec;
 use std::time::Duration;
 
 /// Values of a reset header above this are a time (Unix seconds); below, seconds left. 10^9 was in 2001, and no window
@@ -48,10 +49,10 @@ impl Source {
     where
         I: Iterator<Item = &'a str>,
     {
-        let (at, remaining) = numbers(&self.remaining, get).min_by_key(|(_, left)| *left)?;
+        let (at, remaining) = numbers(&self.remaining, get).into_iter().min_by_key(|(_, left)| *left)?;
         let number = |names: &'p [String]| {
-            let there = numbers(names, get).find(|(place, _)| *place == at);
-            there.or_else(|| numbers(names, get).next()).map(|(_, number)| number)
+            let all = numbers(names, get);
+            all.iter().find(|(place, _)| *place == at).or(all.first()).map(|(_, number)| *number)
         };
         let limit = number(&self.limit);
         let reset_at = number(&self.reset).and_then(|reset| reset_time(reset, now_s));
@@ -79,24 +80,40 @@ impl Window {
 
 /// The numbers that the first of these headers to hold any holds, with their places: lines may be joined by commas (RFC
 /// 9110 section 5.3).
-fn numbers<'p, 'a, I>(names: &'p [String], get: &impl Fn(&'p str) -> I) -> impl Iterator<Item = (usize, u64)>
+fn numbers<'p, 'a, I>(names: &'p [String], get: &impl Fn(&'p str) -> I) -> SmallVec<[(usize, u64); 2]>
 where
     I: Iterator<Item = &'a str>,
 {
-    let of = |name: &'p String| {
-        let values = get(name).flat_map(|line| line.split(',')).enumerate();
-        values.filter_map(|(at, value)| Some((at, whole(value)?)))
-    };
-    let first = names.iter().find(|name| of(name).next().is_some());
-    first.map(of).into_iter().flatten()
+    let mut found = SmallVec::new();
+    for name in names {
+        let mut at = 0;
+        for line in get(name) {
+            for value in line.as_bytes().split(|b| *b == b',') {
+                found.extend(whole(value).map(|number| (at, number)));
+                at += 1;
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found
 }
 
 /// A whole number; a fraction is cut off, anything else is no number.
-fn whole(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    (!whole.is_empty() && digits(whole) && digits(fraction)).then(|| whole.parse().ok())?
+fn whole(text: &[u8]) -> Option<u64> {
+    let text = text.trim_ascii();
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let fraction = match &text[digits..] {
+        [] => &[],
+        [b'.', fraction @ ..] => fraction,
+        _ => return None,
+    };
+    if digits == 0 || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit = |number: u64, b: &u8| number.checked_mul(10)?.checked_add(u64::from(b - b'0'));
+    text[..digits].iter().try_fold(0, digit)
 }
 
 fn reset_time(value: u64, now_s: i64) -> Option<i64> {

@@ -1,16 +1,16 @@
 //! A record as one JSON line, written by hand: field by field what `serde_json` writes, at a third of the cost, once an
 //! exchange. The test below holds the two together.
 
-use super::{BypassLink, Record};
+use super::{BypassLink, Record, Word};
 
 /// Writes the record as one JSON object, without the line's end.
 pub fn write(record: &Record, out: &mut Vec<u8>) {
     let mut line = Line { out };
     line.text("{\"timestamp\":", &record.timestamp);
     line.text(",\"system\":", &record.system);
-    line.text(",\"direction\":", &record.direction);
+    line.word(",\"direction\":", &record.direction);
     line.text(",\"endpoint\":", &record.endpoint);
-    line.text(",\"method\":", &record.method);
+    line.word(",\"method\":", &record.method);
     line.number(",\"status_code\":", record.status_code.into());
     line.ms(",\"duration_ms\":", record.duration_ms);
     line.text(",\"payload_size\":", &record.payload_size);
@@ -20,9 +20,9 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
     line.text(",\"correlation_id\":", record.correlation_id.as_str());
     line.text(",\"integration\":", &record.integration);
     line.text(",\"upstream\":", &record.upstream);
-    line.text(",\"kind\":", &record.kind);
-    line.text(",\"outcome\":", &record.outcome);
-    line.text(",\"intent\":", &record.intent);
+    line.word(",\"kind\":", &record.kind);
+    line.word(",\"outcome\":", &record.outcome);
+    line.word(",\"intent\":", &record.intent);
     line.text(",\"object\":", &record.object);
     line.maybe_ms(",\"upstream_ms\":", record.upstream_ms);
     line.ms(",\"overhead_ms\":", record.overhead_ms);
@@ -53,16 +53,30 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn text(&mut self, before: &str, value: &str) {
+    /// What the program itself defines has nothing to escape; what was read back from a file is looked at like any text.
+    fn word(&mut self, before: &str, value: &Word) {
+        match value {
+            Word::Borrowed(word) => self.plain(before, word),
+            Word::Owned(text) => self.text(before, text),
+        }
+    }
+
+    fn plain(&mut self, before: &str, value: &str) {
+        self.out.reserve(before.len() + value.len() + 2);
         self.out.extend_from_slice(before.as_bytes());
+        self.out.push(b'"');
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'"');
+    }
+
+    fn text(&mut self, before: &str, value: &str) {
         // Every byte is looked at, though one would do: without an early end the loop runs on vectors.
         let special = |b: u8| (b < 0x20) | (b == b'"') | (b == b'\\');
         let plain = !value.bytes().fold(false, |found, b| found | special(b));
         if plain {
-            self.out.push(b'"');
-            self.out.extend_from_slice(value.as_bytes());
-            self.out.push(b'"');
+            self.plain(before, value);
         } else {
+            self.out.extend_from_slice(before.as_bytes());
             // Writing a string to memory cannot fail.
             let _ = serde_json::to_writer(&mut *self.out, value);
         }

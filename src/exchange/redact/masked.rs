@@ -46,7 +46,8 @@ impl Masked {
 
     /// An identifier that Vigie made itself, in the usual form with hyphens.
     pub fn from_uuid(id: uuid::Uuid) -> Self {
-        Self::from_masked_text(id.hyphenated().to_string())
+        let mut text = uuid::Uuid::encode_buffer();
+        Self::from_masked_text(id.hyphenated().encode_lower(&mut text).to_owned())
     }
 
     /// A trace id, as 32 lower-case hex digits.

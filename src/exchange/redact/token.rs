@@ -10,6 +10,17 @@ use std::borrow::Cow;
 /// Crockford's base32: no i, l, o, u, so a token read aloud or retyped stays the same.
 const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// Whether a byte is one of them.
+const IN_BASE32: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < BASE32.len() {
+        table[BASE32[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
 /// 13 characters are 65 bits: two among ten million values share a token with a chance of about 1 in 400,000.
 const HASH_CHARS: usize = 13;
 
@@ -111,8 +122,8 @@ pub(super) fn is_kind(kind: &str) -> bool {
 /// True for what stands behind the colon.
 pub(super) fn is_hash(hash: &str) -> bool {
     // One without a letter would be a number; one token in ten million is.
-    let has_letter = hash.bytes().any(|b| b.is_ascii_lowercase());
-    hash.len() == HASH_CHARS + 1 && has_letter && hash.bytes().all(|b| BASE32.contains(&b))
+    let has_letter = || hash.bytes().any(|b| b.is_ascii_lowercase());
+    hash.len() == HASH_CHARS + 1 && has_letter() && hash.bytes().all(|b| IN_BASE32[usize::from(b)])
 }
 
 /// Trimmed, lower case; `mailto:` and `Name <address>` give the bare address.

@@ -2,6 +2,7 @@
 
 use super::Broken;
 use super::head::{fields, frames};
+use super::names::Names;
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 
@@ -88,7 +89,7 @@ impl Chunked {
         let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILERS];
         match httparse::parse_headers(&section, &mut lines) {
             Ok(httparse::Status::Complete((length, lines))) if length == section.len() => {
-                let trailers = fields(&section, lines)?;
+                let trailers = fields(&section, lines, &Names::default())?;
                 if frames(&trailers) {
                     return Err(Broken::Malformed);
                 }

@@ -2,13 +2,14 @@
 
 use super::Broken;
 use super::chunked::Chunked;
+use super::names::Names;
 use crate::proxy::headers::lists;
 use crate::proxy::upgrade;
 use crate::upstream::AnswerHead;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 use std::mem::MaybeUninit;
 
@@ -80,7 +81,7 @@ pub struct Head {
 
 impl Head {
     /// Parses a head. `bodiless`: the request was HEAD.
-    pub fn parse(head: Bytes, bodiless: bool, limits: AnswerHead) -> Result<Self, Broken> {
+    pub fn parse(head: Bytes, bodiless: bool, limits: AnswerHead, names: &Names) -> Result<Self, Broken> {
         let mut at_hand = [const { MaybeUninit::uninit() }; LINES_AT_HAND];
         let mut room = Vec::new();
         let lines = if limits.lines <= LINES_AT_HAND {
@@ -100,7 +101,7 @@ impl Head {
         let code = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
         *answer.status_mut() = code.ok_or(Broken::Malformed)?;
         *answer.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-        *answer.headers_mut() = fields(&head, parsed.headers)?;
+        *answer.headers_mut() = fields(&head, parsed.headers, names)?;
         if let Some(reason) = parsed.reason.filter(|reason| is_its_own(code, reason)) {
             let reason = ReasonPhrase::try_from(head.slice_ref(reason.as_bytes())).map_err(|_| Broken::Malformed)?;
             answer.extensions_mut().insert(reason);
@@ -134,11 +135,14 @@ fn is_its_own(code: Option<StatusCode>, reason: &str) -> bool {
     !reason.is_empty() && registered != Some(reason)
 }
 
+/// Headers that an answer gets on its way: room that is made once.
+const ADDED: usize = 3;
+
 /// Header lines that were parsed in `text`, as a map that shares its bytes.
-pub fn fields(text: &Bytes, lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Broken> {
-    let mut headers = HeaderMap::with_capacity(lines.len());
-    for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Broken::Malformed)?;
+pub fn fields(text: &Bytes, lines: &[httparse::Header<'_>], names: &Names) -> Result<HeaderMap, Broken> {
+    let mut headers = HeaderMap::with_capacity(lines.len() + ADDED);
+    for (place, line) in lines.iter().enumerate() {
+        let name = names.at(place, line.name.as_bytes())?;
         let value = HeaderValue::from_maybe_shared(text.slice_ref(line.value)).map_err(|_| Broken::Malformed)?;
         headers.append(name, value);
     }

@@ -1,5 +1,6 @@
 //! The bytes below a connection, and the worker's buffers above it.
 
+use super::names::Names;
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -17,11 +18,14 @@ pub struct Scratch {
     pub(super) read: RefCell<Box<[u8]>>,
     /// For request heads.
     pub(super) write: RefCell<Vec<u8>>,
+    /// For the lines of answers' heads.
+    pub(super) names: Names,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { read: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()), write: RefCell::default() }
+        let read = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+        Self { read, write: RefCell::default(), names: Names::default() }
     }
 }
 

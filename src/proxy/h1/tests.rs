@@ -1,3 +1,4 @@
+use super::names::Names;
 use super::*;
 use proptest::prelude::*;
 
@@ -25,7 +26,7 @@ fn read(bytes: &[u8], piece: usize, bodiless: bool) -> Result<Read, Broken> {
             None => return Err(Broken::Closed),
         }
     };
-    let mut head = Head::parse(read.split_to(length), bodiless, AnswerHead::default())?;
+    let mut head = Head::parse(read.split_to(length), bodiless, AnswerHead::default(), &Names::default())?;
     let (mut body, mut trailers) = (Vec::new(), 0);
     while !head.length.has_ended() {
         let frame = match &mut head.length {
@@ -124,7 +125,8 @@ fn an_answer_is_read_in_one_way_or_refused() {
 #[test]
 fn only_a_sound_switch_to_what_was_asked_is_one() {
     let switches = |bytes: &'static str| {
-        let head = Head::parse(Bytes::from_static(bytes.as_bytes()), false, AnswerHead::default()).expect("a head");
+        let head = Head::parse(Bytes::from_static(bytes.as_bytes()), false, AnswerHead::default(), &Names::default())
+            .expect("a head");
         head.switches_to(&HeaderValue::from_static("websocket"))
     };
     assert!(switches("HTTP/1.1 101 x\r\nconnection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\n\r\n"));

@@ -5,6 +5,7 @@ use super::labels::{LabelCaps, Labels, OTHER};
 use super::method::{self, METHODS};
 use super::shares::Shares;
 use crate::exchange::{Outcome, Place};
+use foldhash::fast::RandomState as FastHash;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ type Cell = (u8, u16, Outcome);
 
 struct Slot {
     labels: Labels,
-    cells: HashMap<Cell, u64>,
+    cells: HashMap<Cell, u64, FastHash>,
 }
 
 /// Counts by (integration, upstream, route, method, status, outcome). Upstream and outcome survive the cap: both are
@@ -26,7 +27,7 @@ pub(super) struct Requests {
     slots: Vec<Slot>,
     by_labels: HashMap<Labels, usize>,
     /// By [`Place::id`], checked against the place's own labels: an id given twice must not merge two series.
-    by_place: HashMap<u32, (Labels, usize)>,
+    by_place: HashMap<u32, (Labels, usize), FastHash>,
     other: BTreeMap<(Arc<str>, Outcome), u64>,
     pub(super) capped: u64,
 }
@@ -40,7 +41,7 @@ impl Requests {
             shares,
             slots: Vec::new(),
             by_labels: HashMap::new(),
-            by_place: HashMap::new(),
+            by_place: HashMap::default(),
             other: BTreeMap::new(),
             capped: 0,
         }
@@ -75,7 +76,7 @@ impl Requests {
         if let Some(slot) = self.by_labels.get(labels) {
             return *slot;
         }
-        self.slots.push(Slot { labels: labels.clone(), cells: HashMap::new() });
+        self.slots.push(Slot { labels: labels.clone(), cells: HashMap::default() });
         self.by_labels.insert(labels.clone(), self.slots.len() - 1);
         self.slots.len() - 1
     }
