@@ -96,6 +96,16 @@ exec: {command: [/vigie, healthcheck]}
 {{- end }}
 {{- end -}}
 
+{{/*
+The pod's securityContext: the integration's own, and under it the group that makes a volume Vigie's to write. A new volume is
+root's, and Vigie is not root.
+*/}}
+{{- define "vigie.sidecar.podSecurityContext" -}}
+{{- $own := dict -}}
+{{- if .Values.persistence.enabled -}}{{- $own = dict "fsGroup" 65532 "fsGroupChangePolicy" "OnRootMismatch" -}}{{- end -}}
+{{- toYaml (mustMergeOverwrite $own (deepCopy .Values.integration.podSecurityContext)) -}}
+{{- end -}}
+
 {{/* For the pods of a chart of your own: `initContainers` and `containers` of the sidecar; one of them is empty. */}}
 {{- define "vigie.sidecar.initContainers" -}}
 {{- if include "vigie.native" . }}

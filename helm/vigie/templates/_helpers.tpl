@@ -55,7 +55,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (or $s.tokensKey $s.maskingKeyKey) (not $s.existingSecret) -}}
 {{- fail "secrets.existingSecret: missing; tokensKey and maskingKeyKey are keys of it" -}}
 {{- end -}}
-{{- if and (eq .Values.mode "gateway") (gt (int .Values.gateway.replicas) 1) (not $s.maskingKeyKey) (not (dig "masking" "key" "" .Values.config)) -}}
+{{- $replicas := 1 -}}
+{{- if eq .Values.mode "gateway" -}}{{- $replicas = int .Values.gateway.replicas -}}{{- end -}}
+{{- if eq .Values.mode "sidecar" -}}{{- $replicas = int .Values.integration.replicas -}}{{- end -}}
+{{- if and (gt $replicas 1) (not $s.maskingKeyKey) (not (dig "masking" "key" "" .Values.config)) -}}
 {{- fail "secrets.maskingKeyKey: missing; several replicas need one masking key, or the same value gets another token in each" -}}
 {{- end -}}
 {{- if and .Values.monitoring.enabled (not (include "vigie.exposed" .)) -}}
@@ -66,6 +69,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if and (eq .Values.mode "sidecar") (not .Values.integration.image) -}}
 {{- fail "integration.image: missing; mode sidecar deploys the integration with Vigie beside it" -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") (gt $replicas 1) .Values.persistence.enabled -}}
+{{- fail "integration.replicas: 1 at most with persistence.enabled; the pods would share one volume, and a data directory has one writer. Keep records outside of the pods (standard output), or take mode gateway, where each pod has a volume" -}}
 {{- end -}}
 {{- with .Values.bypass.upstream -}}
 {{- if not (dig "upstreams" . "url" "" $.Values.config) -}}

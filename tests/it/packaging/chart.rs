@@ -84,10 +84,17 @@ fn single(changes: Value) -> Value {
     values
 }
 
+/// The smallest sidecar, and what is laid over it.
+fn sidecar(changes: Value) -> Value {
+    let mut values = single(changes);
+    values["mode"] = "sidecar".into();
+    values
+}
+
 #[tokio::test]
 async fn every_example_is_valid_for_every_kubernetes() {
     let examples = examples();
-    assert!(examples.len() >= 4, "{}", examples.len());
+    assert!(examples.len() >= 5, "{}", examples.len());
     let names: Vec<_> =
         examples.iter().flat_map(|(n, v)| KUBERNETES.map(|k8s| (format!("{n} {k8s}"), v.clone(), k8s))).collect();
     let jobs: Vec<_> = names.iter().map(|(name, values, k8s)| (name.as_str(), values.clone(), *k8s)).collect();
@@ -95,6 +102,7 @@ async fn every_example_is_valid_for_every_kubernetes() {
         let rendered = rendered.good(name);
         assert!(!rendered.documents("ConfigMap").is_empty(), "{name}");
         pods_are_confined(&rendered, name);
+        volumes_can_be_written(&rendered, name);
         the_configuration_is_vigies_own(&rendered, name);
     }
 }
@@ -121,6 +129,22 @@ fn pods_are_confined(rendered: &Rendered, name: &str) {
         }
     }
     assert_eq!(seen, 1, "{name}");
+}
+
+/// A new volume is root's. Vigie is not root: its group has to be made the volume's.
+fn volumes_can_be_written(rendered: &Rendered, name: &str) {
+    for workload in ["Deployment", "StatefulSet"].into_iter().flat_map(|kind| rendered.documents(kind)) {
+        let pod = &workload["spec"]["template"]["spec"];
+        let claimed = pod["volumes"].as_array().into_iter().flatten().any(|v| v["persistentVolumeClaim"].is_object());
+        if claimed || workload["spec"]["volumeClaimTemplates"].is_array() {
+            assert_group(pod, name);
+        }
+    }
+}
+
+fn assert_group(pod: &Value, name: &str) {
+    assert_eq!(pod["securityContext"]["fsGroup"], 65_532, "{name}");
+    assert_eq!(pod["securityContext"]["fsGroupChangePolicy"], "OnRootMismatch", "{name}");
 }
 
 /// `vigie check-config` takes what the chart renders, with the secrets in their place.
@@ -212,14 +236,43 @@ async fn replicas_and_volumes_fit_together() {
 }
 
 #[tokio::test]
+async fn a_sidecars_volume_is_its_own() {
+    let example = example("sidecar-persistent", "1.34").await;
+    let deployment = example.only("Deployment");
+    assert_eq!(deployment["spec"]["strategy"]["type"], "Recreate");
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_group(pod, "sidecar-persistent");
+    assert_eq!(pod["securityContext"]["runAsUser"], 1000, "what the integration wants stays");
+    let claim = json!({"claimName": example.only("PersistentVolumeClaim")["metadata"]["name"]});
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    assert!(volumes.iter().any(|volume| volume["persistentVolumeClaim"] == claim), "{volumes:?}");
+
+    // A group that the integration chose wins: Vigie is made a member of it.
+    let values = sidecar(
+        json!({"integration": {"image": "i", "podSecurityContext": {"fsGroup": 2000}}, "persistence": {"enabled": true}}),
+    );
+    let rendered = render(&chart(), &[("group", values, "1.34")]).await.remove(0).good("group");
+    let context = rendered.only("Deployment")["spec"]["template"]["spec"]["securityContext"].clone();
+    assert_eq!(context, json!({"fsGroup": 2000, "fsGroupChangePolicy": "OnRootMismatch"}));
+}
+
+#[tokio::test]
 async fn mistakes_are_told_when_they_are_made() {
     let upstreams = json!({"crm": {"vendor": "generic", "url": "https://crm.example"}});
+    let two = json!({"image": "i", "replicas": 2});
+    let keyed = json!({"existingSecret": "vigie", "maskingKeyKey": "masking-key"});
     let cases = [
         ("nothing", json!({}), "config.upstreams: name at least one"),
         ("replicas", json!({"config": {"upstreams": upstreams}}), "secrets.maskingKeyKey: missing; several replicas"),
         ("key", single(json!({"secrets": {"tokensKey": "tokens"}})), "secrets.existingSecret: missing"),
         ("monitor", single(json!({"monitoring": {"enabled": true}})), "monitoring.enabled: needs secrets"),
         ("image", single(json!({"mode": "sidecar"})), "integration.image: missing"),
+        (
+            "volume",
+            sidecar(json!({"integration": two, "persistence": {"enabled": true}, "secrets": keyed})),
+            "integration.replicas: 1 at most with persistence.enabled",
+        ),
+        ("keys", sidecar(json!({"integration": two})), "secrets.maskingKeyKey: missing; several replicas"),
         ("bypass", single(json!({"bypass": {"upstream": "nobody"}})), "there is no config.upstreams.nobody.url"),
         ("typo", single(json!({"persistance": {"enabled": true}})), "persistance"),
         ("mode", single(json!({"mode": "sidecart"})), "/mode"),
@@ -251,5 +304,7 @@ async fn a_chart_of_ones_own_brings_the_sidecar() {
         (String::new(), "\"erp-sync\" \"vigie\"".into())
     );
     the_configuration_is_vigies_own(&new, "consumer");
+    assert_group(&new.only("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"], "consumer");
+    new.only("PersistentVolumeClaim");
     assert!(new.documents("Deployment").is_empty(), "a library brings no pods of its own");
 }
