@@ -64,13 +64,19 @@ volumeMounts:
   {{- if .Values.secrets.existingSecret }}
   - {name: vigie-secrets, mountPath: /etc/vigie/secrets, readOnly: true}
   {{- end }}
+  {{- if .Values.tls.secretName }}
+  - {name: vigie-tls, mountPath: /etc/vigie/tls, readOnly: true}
+  {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 {{- end -}}
 
 {{/* The read side on loopback can only be asked from inside. */}}
 {{- define "vigie.probe" -}}
 {{- if include "vigie.exposed" .root -}}
-httpGet: {path: {{ .path }}, port: admin}
+httpGet: {path: {{ .path }}, port: admin{{ if include "vigie.adminTls" .root }}, scheme: HTTPS{{ end }}}
 {{- else if eq .path "/ready" -}}
 exec: {command: [/vigie, healthcheck, --ready]}
 {{- else -}}
@@ -85,6 +91,13 @@ exec: {command: [/vigie, healthcheck]}
 {{- if .Values.secrets.existingSecret }}
 - name: vigie-secrets
   secret: {secretName: {{ .Values.secrets.existingSecret }}}
+{{- end }}
+{{- with .Values.tls.secretName }}
+- name: vigie-tls
+  secret: {secretName: {{ . }}}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- if not (and .Values.persistence.enabled (eq .Values.mode "gateway")) }}
 - name: vigie-data
