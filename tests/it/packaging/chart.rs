@@ -2,6 +2,7 @@
 //! configuration it renders, read by Vigie itself.
 
 mod certificates;
+mod shown;
 
 use crate::support::agent::vigie;
 use crate::support::peers::{self, script};
