@@ -1,4 +1,4 @@
-//! Parse, run, exit code: 0 fine, 1 found or failed, 64 bad usage or configuration.
+//! Parse, run, exit code: 0 fine, 1 failed or not healthy, 64 bad usage or configuration.
 
 use clap::Parser;
 use std::process::ExitCode;

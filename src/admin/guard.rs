@@ -1,4 +1,4 @@
-//! Who may ask: `Host` against DNS rebinding, then the token's role against the endpoint's, then the audit log.
+//! Who may ask: `Host` against DNS rebinding, `Origin` against pages from elsewhere, then the token's role against the endpoint's, then the audit log.
 
 use super::audit::{Action, Actor, Entry, masked_query};
 use super::door::Peer;
@@ -7,7 +7,7 @@ use super::tokens::Holder;
 use super::{State, api};
 use crate::telemetry::metrics::Refusal;
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,32 +15,55 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Answers only to its own names: a page in a browser must not reach a loopback service through a name of its own.
+/// Answers only to its own names, and to no page of another origin: a page in a browser must not reach a loopback service
+/// through a name of its own, nor make it do anything through ours.
 pub async fn host(Extract(state): Extract<Arc<State>>, request: Request, next: Next) -> Response {
     let named = request.uri().authority().map(|a| a.as_str()).or_else(|| text(request.headers(), HOST.as_str()));
-    match named {
-        Some(host) if is_ours(&state, host) => next.run(request).await,
-        _ => {
-            state.metrics.agent().refused(Refusal::Host);
-            let help = "This Host is not answered here. Use the listening address or localhost, or add the name to admin.allowed_hosts.";
-            api::problem(StatusCode::MISDIRECTED_REQUEST, help)
+    let (reason, status, detail) = match named {
+        Some(host) if is_ours(&state, host) => {
+            if request.headers().get_all(ORIGIN).iter().all(|origin| is_own_origin(&state, origin, host)) {
+                return next.run(request).await;
+            }
+            let help = "Pages of this Origin are not answered here. If it is the read side's own behind a proxy, add its name to admin.allowed_hosts.";
+            (Refusal::Origin, StatusCode::FORBIDDEN, help)
         }
-    }
+        _ => {
+            let help = "This Host is not answered here. Use the listening address or localhost, or add the name to admin.allowed_hosts.";
+            (Refusal::Host, StatusCode::MISDIRECTED_REQUEST, help)
+        }
+    };
+    state.metrics.agent().refused(reason);
+    api::problem(status, detail)
 }
 
-fn is_ours(state: &State, host: &str) -> bool {
+/// The very `host` that was asked, port and all, since other programs of this machine have pages too; or a configured name,
+/// which something in front may have replaced in `Host`. The scheme is not looked at: that something may speak TLS.
+fn is_own_origin(state: &State, origin: &HeaderValue, host: &str) -> bool {
+    let authority = origin.to_str().ok().and_then(|o| o.strip_prefix("http://").or_else(|| o.strip_prefix("https://")));
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host) || is_configured(state, authority))
+}
+
+/// Named in `admin.allowed_hosts`, with or without its port.
+fn is_configured(state: &State, host: &str) -> bool {
+    let bare = bare(host);
+    state.config.allowed_hosts.iter().any(|h| h.eq_ignore_ascii_case(bare) || h.eq_ignore_ascii_case(host))
+}
+
+/// A host without its port and brackets.
+fn bare(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn is_ours(state: &State, host: &str) -> bool {
+    let bare = bare(host);
     let by_address = bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == state.config.address.ip());
     // Listening on every address, any literal address reaches us directly and cannot be rebound.
     let on_all = state.config.address.ip().is_unspecified() && bare.parse::<IpAddr>().is_ok();
-    by_address
-        || on_all
-        || bare.eq_ignore_ascii_case("localhost")
-        || state.config.allowed_hosts.iter().any(|h| h.eq_ignore_ascii_case(bare) || h.eq_ignore_ascii_case(host))
+    by_address || on_all || bare.eq_ignore_ascii_case("localhost") || is_configured(state, host)
 }
 
 /// Lets the endpoint's roles pass, and writes down what changes or reveals something before it is done.

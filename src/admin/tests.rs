@@ -203,6 +203,29 @@ async fn foreign_hosts_are_turned_away() {
     assert_eq!(get(&state, "/metrics", &[("host", "vigie.internal.example:443")]).await.0, 200);
 }
 
+/// A page that a browser shows from elsewhere is answered nothing, whatever name it found.
+#[tokio::test]
+async fn pages_of_other_origins_are_turned_away() {
+    let state = Arc::new(state(&[]));
+    let named = ("host", "vigie.internal.example");
+    for own in ["http://127.0.0.1:9464", "https://127.0.0.1:9464", "https://vigie.internal.example"] {
+        assert_eq!(get(&state, "/metrics", &[HOST, ("origin", own)]).await.0, 200, "{own}");
+    }
+    assert_eq!(get(&state, "/metrics", &[named, ("origin", "http://vigie.internal.example")]).await.0, 200);
+    for foreign in
+        ["https://evil.example", "http://localhost:3000", "http://127.0.0.1", "null", "", "file://127.0.0.1:9464"]
+    {
+        let (status, body) = get(&state, "/metrics", &[HOST, ("origin", foreign)]).await;
+        assert_eq!(status, 403, "{foreign}");
+        assert!(body.contains("Origin") && body.contains("admin.allowed_hosts"), "{body}");
+        assert_eq!(get(&state, "/live", &[HOST, ("origin", foreign)]).await.0, 403, "{foreign}");
+    }
+    let both = [HOST, ("origin", "http://127.0.0.1:9464"), ("origin", "https://evil.example")];
+    assert_eq!(get(&state, "/metrics", &both).await.0, 403, "one of two is not enough");
+    let (_, page) = get(&state, "/metrics", &[HOST]).await;
+    assert!(page.contains("vigie_admin_refused_total{reason=\"origin\"} 13"), "{page}");
+}
+
 #[tokio::test]
 async fn a_search_without_history_says_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");

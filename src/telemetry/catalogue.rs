@@ -62,7 +62,7 @@ catalogue! {
     ABANDONED = counter("vigie_abandoned_total", ["upstream"],
         "Requests sent whole whose caller left before an answer's head came; those it had waited 2 s or longer for also count, with that time, in the windows.");
     ADMIN_REFUSED = counter("vigie_admin_refused_total", ["reason"],
-        "Calls to the read side that were refused: a foreign Host (host), no token (missing), a token that is nobody's (invalid), too many of those from one address (limited), a role that does not allow it (role).");
+        "Calls to the read side that were refused: a foreign Host (host), a page of another Origin (origin), no token (missing), a token that is nobody's (invalid), too many of those from one address (limited), a role that does not allow it (role).");
     ADMIN_TOKENS_OK = gauge("vigie_admin_tokens_last_read_successful", [],
         "1 when the tokens file could be read the last time it changed, else 0: then the tokens before it are in force.");
     AGENT_ERRORS = counter("vigie_agent_errors_total", ["upstream", "kind"],

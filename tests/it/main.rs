@@ -13,6 +13,7 @@ mod credentials;
 mod dashboards;
 mod degradation;
 mod demo;
+mod documents;
 mod framing;
 mod fuzz;
 #[cfg(feature = "peers")]

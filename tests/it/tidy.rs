@@ -41,6 +41,9 @@ fn offences(file: &TextFile) -> Vec<String> {
     let mut found = forbidden_text(file);
     found.extend(too_long(file));
     found.extend(empty_name(file));
+    if file.extension() == "md" {
+        found.extend(crowded_headings(file));
+    }
     if file.extension() == "rs" {
         let tokens = source::tokens(&file.text);
         found.extend(undocumented(file));
@@ -93,6 +96,19 @@ fn too_long(file: &TextFile) -> Option<String> {
 fn empty_name(file: &TextFile) -> Option<String> {
     let named = |part: &str| EMPTY_NAMES.contains(&part.split('.').next().unwrap_or(part));
     file.path.split('/').any(named).then(|| format!("{}:1: a name that says nothing", file.path))
+}
+
+// Some readers of Markdown take a heading without an empty line before it for text. Code has comments that look like one.
+fn crowded_headings(file: &TextFile) -> Vec<String> {
+    let (mut found, mut code, mut before) = (Vec::new(), false, "");
+    for (number, line) in file.text.lines().enumerate() {
+        code ^= line.trim_start().starts_with("```");
+        if !code && line.starts_with('#') && !before.is_empty() {
+            found.push(format!("{}:{}: no empty line before the heading", file.path, number + 1));
+        }
+        before = line;
+    }
+    found
 }
 
 // A module opens with what it is and what it guarantees; the tests of the module above need not say so.
@@ -213,6 +229,13 @@ mod tests {
         let ignored = "//! Doc.\n#[ignore = \"slow\"]\nfn f() { todo!() }";
         let expected = ["src/a.rs:2: `ignore`: no test is ignored", "src/a.rs:3: `todo`: finish it"];
         assert_eq!(check("src/a.rs", ignored), expected);
+    }
+
+    #[test]
+    fn headings() {
+        assert!(check("a.md", "# A\n\ntext\n\n## B\n").is_empty());
+        assert!(check("a.md", "```sh\nls\n# a comment\n```\n").is_empty());
+        assert_eq!(check("a.md", "text\n## B\n"), ["a.md:2: no empty line before the heading"]);
     }
 
     #[test]

@@ -64,13 +64,19 @@ volumeMounts:
   {{- if .Values.secrets.existingSecret }}
   - {name: vigie-secrets, mountPath: /etc/vigie/secrets, readOnly: true}
   {{- end }}
+  {{- if .Values.tls.secretName }}
+  - {name: vigie-tls, mountPath: /etc/vigie/tls, readOnly: true}
+  {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 {{- end -}}
 
 {{/* The read side on loopback can only be asked from inside. */}}
 {{- define "vigie.probe" -}}
 {{- if include "vigie.exposed" .root -}}
-httpGet: {path: {{ .path }}, port: admin}
+httpGet: {path: {{ .path }}, port: admin{{ if include "vigie.adminTls" .root }}, scheme: HTTPS{{ end }}}
 {{- else if eq .path "/ready" -}}
 exec: {command: [/vigie, healthcheck, --ready]}
 {{- else -}}
@@ -86,6 +92,13 @@ exec: {command: [/vigie, healthcheck]}
 - name: vigie-secrets
   secret: {secretName: {{ .Values.secrets.existingSecret }}}
 {{- end }}
+{{- with .Values.tls.secretName }}
+- name: vigie-tls
+  secret: {secretName: {{ . }}}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- if not (and .Values.persistence.enabled (eq .Values.mode "gateway")) }}
 - name: vigie-data
   {{- if .Values.persistence.enabled }}
@@ -94,6 +107,16 @@ exec: {command: [/vigie, healthcheck]}
   emptyDir: {sizeLimit: {{ .Values.emptyDirSize }}}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/*
+The pod's securityContext: the integration's own, and under it the group that makes a volume Vigie's to write. A new volume is
+root's, and Vigie is not root.
+*/}}
+{{- define "vigie.sidecar.podSecurityContext" -}}
+{{- $own := dict -}}
+{{- if .Values.persistence.enabled -}}{{- $own = dict "fsGroup" 65532 "fsGroupChangePolicy" "OnRootMismatch" -}}{{- end -}}
+{{- toYaml (mustMergeOverwrite $own (deepCopy .Values.integration.podSecurityContext)) -}}
 {{- end -}}
 
 {{/* For the pods of a chart of your own: `initContainers` and `containers` of the sidecar; one of them is empty. */}}

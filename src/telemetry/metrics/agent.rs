@@ -70,6 +70,8 @@ counted_set! {
     Refusal {
         /// The `Host` is not the agent's.
         Host = "host",
+        /// A page of another origin asks.
+        Origin = "origin",
         /// No token.
         Missing = "missing",
         /// A token that is nobody's.

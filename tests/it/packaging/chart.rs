@@ -1,11 +1,15 @@
 //! The chart, linted and rendered by Helm's own engine, for several versions of Kubernetes, against its schemas; and every
 //! configuration it renders, read by Vigie itself.
 
+mod certificates;
+mod shown;
+
 use crate::support::agent::vigie;
 use crate::support::peers::{self, script};
+use crate::support::tls::Authority;
 use crate::support::tree;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Versions rendered for: before native sidecars, the first with them, and the newest that the schemas know well.
 const KUBERNETES: [&str; 3] = ["1.28", "1.29", "1.34"];
@@ -33,6 +37,10 @@ impl Rendered {
         self
     }
 
+    fn notes(&self) -> &str {
+        self.0["notes"].as_str().expect("notes")
+    }
+
     fn error(&self) -> &str {
         self.0["error"].as_str().expect("an error")
     }
@@ -55,14 +63,14 @@ async fn render(chart: &Path, jobs: &[(&str, Value, &str)]) -> Vec<Rendered> {
     jobs.iter().map(|(name, ..)| Rendered(told["jobs"][name].clone())).collect()
 }
 
-fn chart() -> std::path::PathBuf {
+fn chart() -> PathBuf {
     tree::root().join("helm/vigie")
 }
 
 /// The sets of values beside the chart, by name.
 fn examples() -> Vec<(String, Value)> {
     let files = std::fs::read_dir(chart().join("ci")).expect("examples").map(|entry| entry.expect("an example").path());
-    let read = |path: std::path::PathBuf| {
+    let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("readable");
         let name = path.file_stem().expect("a name").to_string_lossy().trim_end_matches("-values").to_owned();
         (name, serde_saphyr::from_str::<Value>(&text).expect("YAML"))
@@ -77,17 +85,24 @@ async fn example(name: &str, kubernetes: &str) -> Rendered {
 
 /// Laid over the values of the smallest example.
 fn single(changes: Value) -> Value {
-    let mut values = json!({"config": {"upstreams": {"crm": {"vendor": "generic", "url": "https://crm.example"}}}, "gateway": {"replicas": 1}});
+    let mut values = json!({"config": {"upstreams": {"crm": {"vendor": "generic", "url": "https://crm.example"}}}, "gateway": {"replicas": 1, "allowPlaintext": true}});
     for (key, change) in changes.as_object().expect("an object") {
         values[key] = change.clone();
     }
     values
 }
 
+/// The smallest sidecar, and what is laid over it.
+fn sidecar(changes: Value) -> Value {
+    let mut values = single(changes);
+    values["mode"] = "sidecar".into();
+    values
+}
+
 #[tokio::test]
 async fn every_example_is_valid_for_every_kubernetes() {
     let examples = examples();
-    assert!(examples.len() >= 4, "{}", examples.len());
+    assert!(examples.len() >= 6, "{}", examples.len());
     let names: Vec<_> =
         examples.iter().flat_map(|(n, v)| KUBERNETES.map(|k8s| (format!("{n} {k8s}"), v.clone(), k8s))).collect();
     let jobs: Vec<_> = names.iter().map(|(name, values, k8s)| (name.as_str(), values.clone(), *k8s)).collect();
@@ -95,6 +110,7 @@ async fn every_example_is_valid_for_every_kubernetes() {
         let rendered = rendered.good(name);
         assert!(!rendered.documents("ConfigMap").is_empty(), "{name}");
         pods_are_confined(&rendered, name);
+        volumes_can_be_written(&rendered, name);
         the_configuration_is_vigies_own(&rendered, name);
     }
 }
@@ -123,6 +139,22 @@ fn pods_are_confined(rendered: &Rendered, name: &str) {
     assert_eq!(seen, 1, "{name}");
 }
 
+/// A new volume is root's. Vigie is not root: its group has to be made the volume's.
+fn volumes_can_be_written(rendered: &Rendered, name: &str) {
+    for workload in ["Deployment", "StatefulSet"].into_iter().flat_map(|kind| rendered.documents(kind)) {
+        let pod = &workload["spec"]["template"]["spec"];
+        let claimed = pod["volumes"].as_array().into_iter().flatten().any(|v| v["persistentVolumeClaim"].is_object());
+        if claimed || workload["spec"]["volumeClaimTemplates"].is_array() {
+            assert_group(pod, name);
+        }
+    }
+}
+
+fn assert_group(pod: &Value, name: &str) {
+    assert_eq!(pod["securityContext"]["fsGroup"], 65_532, "{name}");
+    assert_eq!(pod["securityContext"]["fsGroupChangePolicy"], "OnRootMismatch", "{name}");
+}
+
 /// `vigie check-config` takes what the chart renders, with the secrets in their place.
 fn the_configuration_is_vigies_own(rendered: &Rendered, name: &str) {
     let configs = rendered.documents("ConfigMap").into_iter().filter_map(|map| map["data"]["vigie.yaml"].as_str());
@@ -137,8 +169,18 @@ fn the_configuration_is_vigies_own(rendered: &Rendered, name: &str) {
     std::fs::write(secrets.join("erp-key"), "Token token=0123456789abcdef").expect("written");
     std::fs::write(secrets.join("emea-key"), "fedcba9876543210").expect("written");
     std::fs::write(secrets.join("erp-token"), "a-token-of-sixteen-characters").expect("written");
+    let authority = Authority::new();
+    let pair = authority.good("tls");
+    let tls = dir.path().join("tls");
+    std::fs::create_dir(&tls).expect("made");
+    let files = [("tls.crt", pair.certificate_file), ("tls.key", pair.key_file), ("ca.crt", authority.file())];
+    for (name, from) in files {
+        std::fs::copy(from, tls.join(name)).expect("copied");
+    }
+    let places = [("/etc/vigie/secrets", &secrets), ("/etc/vigie/tls", &tls), ("/etc/vigie/corporate-ca", &tls)];
+    let put = |text: String, (from, to): &(&str, &PathBuf)| text.replace(from, to.to_str().expect("UTF-8"));
     let file = dir.path().join("vigie.yaml");
-    std::fs::write(&file, text.replace("/etc/vigie/secrets", secrets.to_str().expect("UTF-8"))).expect("written");
+    std::fs::write(&file, places.iter().fold(text, put)).expect("written");
     let output =
         vigie(&["check-config".as_ref(), "--config".as_ref(), file.as_os_str()]).output().expect("the program starts");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
@@ -212,14 +254,47 @@ async fn replicas_and_volumes_fit_together() {
 }
 
 #[tokio::test]
+async fn a_sidecars_volume_is_its_own() {
+    let example = example("sidecar-persistent", "1.34").await;
+    let deployment = example.only("Deployment");
+    assert_eq!(deployment["spec"]["strategy"]["type"], "Recreate");
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_group(pod, "sidecar-persistent");
+    assert_eq!(pod["securityContext"]["runAsUser"], 1000, "what the integration wants stays");
+    let claim = json!({"claimName": example.only("PersistentVolumeClaim")["metadata"]["name"]});
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    assert!(volumes.iter().any(|volume| volume["persistentVolumeClaim"] == claim), "{volumes:?}");
+
+    // A group that the integration chose wins: Vigie is made a member of it.
+    let values = sidecar(
+        json!({"integration": {"image": "i", "podSecurityContext": {"fsGroup": 2000}}, "persistence": {"enabled": true}}),
+    );
+    let rendered = render(&chart(), &[("group", values, "1.34")]).await.remove(0).good("group");
+    let context = rendered.only("Deployment")["spec"]["template"]["spec"]["securityContext"].clone();
+    assert_eq!(context, json!({"fsGroup": 2000, "fsGroupChangePolicy": "OnRootMismatch"}));
+}
+
+#[tokio::test]
 async fn mistakes_are_told_when_they_are_made() {
     let upstreams = json!({"crm": {"vendor": "generic", "url": "https://crm.example"}});
+    let two = json!({"image": "i", "replicas": 2});
+    let keyed = json!({"existingSecret": "vigie", "maskingKeyKey": "masking-key"});
     let cases = [
         ("nothing", json!({}), "config.upstreams: name at least one"),
-        ("replicas", json!({"config": {"upstreams": upstreams}}), "secrets.maskingKeyKey: missing; several replicas"),
+        (
+            "replicas",
+            json!({"config": {"upstreams": upstreams}, "gateway": {"allowPlaintext": true}}),
+            "secrets.maskingKeyKey: missing; several replicas",
+        ),
         ("key", single(json!({"secrets": {"tokensKey": "tokens"}})), "secrets.existingSecret: missing"),
         ("monitor", single(json!({"monitoring": {"enabled": true}})), "monitoring.enabled: needs secrets"),
         ("image", single(json!({"mode": "sidecar"})), "integration.image: missing"),
+        (
+            "volume",
+            sidecar(json!({"integration": two, "persistence": {"enabled": true}, "secrets": keyed})),
+            "integration.replicas: 1 at most with persistence.enabled",
+        ),
+        ("keys", sidecar(json!({"integration": two})), "secrets.maskingKeyKey: missing; several replicas"),
         ("bypass", single(json!({"bypass": {"upstream": "nobody"}})), "there is no config.upstreams.nobody.url"),
         ("typo", single(json!({"persistance": {"enabled": true}})), "persistance"),
         ("mode", single(json!({"mode": "sidecart"})), "/mode"),
@@ -251,5 +326,7 @@ async fn a_chart_of_ones_own_brings_the_sidecar() {
         (String::new(), "\"erp-sync\" \"vigie\"".into())
     );
     the_configuration_is_vigies_own(&new, "consumer");
+    assert_group(&new.only("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"], "consumer");
+    new.only("PersistentVolumeClaim");
     assert!(new.documents("Deployment").is_empty(), "a library brings no pods of its own");
 }

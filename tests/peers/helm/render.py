@@ -3,7 +3,7 @@
     python render.py CHART JOBS.json
 
 JOBS.json is a list of {"name", "values", "kubernetes": "1.34"}. Prints one JSON object: {"lint": […], "jobs": {name:
-{"error": text or null, "documents": […], "invalid": [text, …]}}}. Helm has no way to render without a cluster, so an
+{"error": text or null, "notes": text, "documents": […], "invalid": [text, …]}}}. Helm has no way to render without a cluster, so an
 API server of a few lines, on a free port of 127.0.0.1, stands in for one: it tells a version and takes what it is given.
 """
 
@@ -135,10 +135,12 @@ async def main(chart, jobs):
         lint = await helm_sdkpy.Lint(helm_sdkpy.Configuration(namespace="crm")).run(chart)
         for job in json.loads(Path(jobs).read_text()):
             try:
-                rendered = documents(await render(folder, chart, job))
-                told[job["name"]] = {"error": None, "documents": rendered, "invalid": invalid(rendered, job["kubernetes"])}
+                release = await render(folder, chart, job)
+                rendered, notes = documents(release), release["info"].get("notes", "")
+                bad = invalid(rendered, job["kubernetes"])
+                told[job["name"]] = {"error": None, "notes": notes, "documents": rendered, "invalid": bad}
             except helm_sdkpy.HelmError as error:
-                told[job["name"]] = {"error": str(error), "documents": [], "invalid": []}
+                told[job["name"]] = {"error": str(error), "notes": "", "documents": [], "invalid": []}
     print(json.dumps({"lint": lint, "jobs": told}))
 
 
