@@ -1,7 +1,7 @@
 //! What a CRM's profile says about its fields: which may be shown, which become tokens. What it does not name is
 //! denied.
 
-use super::fields::Path;
+use super::fields::{MAX_NAME_PARTS, Path};
 use super::policy_table::{Entry, Table};
 use super::token;
 use serde::Deserialize;
@@ -81,7 +81,9 @@ pub enum Pii {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PolicyError {
     /// Not a name that can match.
-    #[error("`{0}` is not a field name: [A-Za-z0-9_-]+, parents before dots, `*` only at the end, at most 64 bytes")]
+    #[error(
+        "`{0}` is not a field name: [A-Za-z0-9_-]+, at most three parents before dots, `*` only at the end, at most 64 bytes"
+    )]
     BadName(String),
     /// Not a word that can stand before a token's colon.
     #[error("`{kind}` is not a token kind for `{field}`: [a-z0-9_]{{1,32}}")]
@@ -224,7 +226,9 @@ impl Policy {
 
     fn add(&mut self, name: &str, rule: Rule) -> Result<(), PolicyError> {
         let (plain, wild) = name.strip_suffix('*').map_or((name, false), |prefix| (prefix, true));
-        if name.len() > MAX_NAME_BYTES || !plain.split('.').all(is_identifier) || (wild && plain.contains('.')) {
+        let parts = plain.split('.').count();
+        let deep = parts > MAX_NAME_PARTS || (wild && parts > 1);
+        if name.len() > MAX_NAME_BYTES || deep || !plain.split('.').all(is_identifier) {
             return Err(PolicyError::BadName(name.to_owned()));
         }
         if is_credential(plain) && rule != Rule::Secret && rule != Rule::Denied {

@@ -119,7 +119,8 @@ fn basic() -> String {
 
 fn typed_bodies() -> Vec<Plant> {
     let form = format!(
-        "email={}&last_name={}&status={}&{}=1&payload={}&mobile_number={}&token={KEY}&x={MAIL}",
+        "email={}&last_name={}&status={}&{}=1&payload={}&mobile_number={}&token={KEY}&x={MAIL}\
+         &password[a][b][c][status]=quibblewick&token.a.b.c.status=quibblewick",
         percent(MAIL, 1),
         NAME.replace(' ', "+"),
         percent(MAIL, 2),
@@ -135,6 +136,8 @@ fn typed_bodies() -> Vec<Plant> {
         part("name=\"status\"", PHONE),
         part(&format!("name=\"file\"; filename=\"{NAME}.csv\"\r\nContent-Type: text/csv"), &format!("{NAME};{MAIL}\n")),
         part(&format!("name=\"file\"; filename*=UTF-8''{}", percent(NAME, 1)), NAME),
+        part("name=\"password[a][b][c][status]\"", "quibblewick"),
+        part("name=\"token.a.b.c.d.e.f.status\"", "quibblewick"),
         part("name=\"json\"\r\nContent-Type: application/json", &json!({ "email": MAIL }).to_string()),
     ]
     .concat();
@@ -207,6 +210,8 @@ fn queries() -> Vec<Plant> {
         format!("sort=email%3AQuibblewick;page={MAIL}&&=&per_page={ID}"),
         format!("status={}", STANDARD.encode(MAIL).replace('=', "%3D")),
         format!("id={ID}&ids[]={ID},{ID}"),
+        "password[a][b][c][status]=quibblewick&token.a.b.c.status=quibblewick".to_owned(),
+        "api_key%5Ba%5D%5Bb%5D%5Bc%5D%5Bd%5D%5Bstatus%5D=quibblewick".to_owned(),
     ];
     let target = |query: &str| request("GET", &format!("/crm/api/contacts?{query}"), &[], b"");
     raw.iter().map(|query| plant(format!("query {query}"), target(query))).collect()
