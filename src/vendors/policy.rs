@@ -14,7 +14,11 @@ impl Profile {
     pub fn policy(&self) -> PolicySpec {
         let fields = &self.fields;
         PolicySpec {
-            safe: fields.safe.clone(),
+            dates: fields.dates.clone(),
+            numbers: fields.numbers.clone(),
+            flags: fields.flags.clone(),
+            enums: fields.enums.clone(),
+            names: fields.names.clone(),
             ids: fields.ids.iter().cloned().collect(),
             pii: fields.personal.iter().map(|(name, kind)| (name.clone(), pii(*kind))).collect(),
             secrets: fields.secrets.clone(),
@@ -82,6 +86,9 @@ mod tests {
             ("lead_score", "12", "12".into()),
             ("has_authority", "true", "true".into()),
             ("created_at", "\"2025-10-24T09:45:30Z\"", "\"2025-10-24T09:45:30Z\"".into()),
+            ("amount", "\"Quibblewick\"", "\"[text 11 chars]\"".into()),
+            ("updated_at", "\"Quibblewick\"", "\"[text 11 chars]\"".into()),
+            ("deal_stage_id", "7", format!("\"{}\"", m.id("stage", "7"))),
             ("cf_birthday", "\"1978-12-06\"", "\"[text 10 chars]\"".into()),
         ];
         let raw: Vec<_> = fields.iter().map(|(name, value, _)| format!("\"{name}\":{value}")).collect();
@@ -91,6 +98,21 @@ mod tests {
         let expected = format!(r#"{{"contact":{{{},"{surprise}":"[text 6 chars]"}}}}"#, expected.join(","));
         let masked = m.body(&policy("freshsales"), Some("application/json"), body.as_bytes(), false);
         assert_eq!(masked.as_str(), expected);
+    }
+
+    #[test]
+    fn queries_of_freshsales_show_how_and_not_whom() {
+        let query = |text: &str| masker().query(&policy("freshsales"), text).to_string();
+        for shown in [
+            "page=2&per_page=100&sort=updated_at&sort_type=desc",
+            "include=owner,sales_accounts,deal_stage&filter=open",
+            "f=email&entities=contact,sales_account",
+        ] {
+            assert_eq!(query(shown), shown);
+        }
+        assert_eq!(query("sort=Quibblewick&page=699887766"), "sort=[text 11 chars]&page=[text 9 chars]");
+        assert_eq!(query("include=Zoe%2BQuibblewick"), "include=[text 15 chars]");
+        assert_eq!(query("filter=Zoe%2BQuibblewick"), "filter=[text 15 chars]");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! denied.
 
 use super::fields::{MAX_NAME_PARTS, Path};
+use super::kept::Shape;
+use super::policy_spec::{Pii, PolicyError, PolicySpec};
 use super::policy_table::{Entry, Table};
 use super::token;
-use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Longest field name or path in a policy, and longest name from the wire that is looked up at all.
 pub(super) const MAX_NAME_BYTES: usize = 64;
@@ -41,72 +42,13 @@ const CREDENTIALS: [&str; 23] = [
 const CREDENTIAL_PARTS: [&str; 8] =
     ["password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "credential"];
 
-/// A profile's statements, as its file has them. Names match without regard to ASCII case, wherever the field stands;
-/// `deal_stage.name` matches `name` only directly inside `deal_stage` (arrays in between do not count); a final `*`
-/// matches any rest that is shaped like an identifier.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PolicySpec {
-    /// Kept as they are while short, on one line and clear of every detector: enums, statuses, dates, amounts.
-    pub safe: Vec<String>,
-    /// Record ids: field to token kind (`deal_id: deal`).
-    pub ids: BTreeMap<String, String>,
-    /// Personal data: field to what it is.
-    pub pii: BTreeMap<String, Pii>,
-    /// Shown as `[secret]`, containers whole.
-    pub secrets: Vec<String>,
-    /// Names that may be shown as names. Their values are denied unless another list says otherwise.
-    pub known: Vec<String>,
-    /// Words that may be shown in the CRM's error messages, beside the built-in ones.
-    pub words: Vec<String>,
-}
-
-/// What a personal field holds, hence how it is normalised before it becomes a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pii {
-    /// An e-mail address.
-    Email,
-    /// A phone number.
-    Phone,
-    /// A person's or a company's name.
-    Name,
-    /// A postal address or a part of one.
-    Address,
-    /// Free text: no token, only its length.
-    Text,
-}
-
-/// What is wrong with one statement of a profile.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PolicyError {
-    /// Not a name that can match.
-    #[error(
-        "`{0}` is not a field name: [A-Za-z0-9_-]+, at most three parents before dots, `*` only at the end, at most 64 bytes"
-    )]
-    BadName(String),
-    /// Not a word that can stand before a token's colon.
-    #[error("`{kind}` is not a token kind for `{field}`: [a-z0-9_]{{1,32}}")]
-    BadKind {
-        /// The field.
-        field: String,
-        /// The word given.
-        kind: String,
-    },
-    /// The same field has two statements.
-    #[error("`{0}` is listed twice")]
-    Twice(String),
-    /// A credential cannot be shown, not even as a token.
-    #[error("`{0}` names a credential: it can only be listed under secrets")]
-    Credential(String),
-}
-
 /// What becomes of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Replaced by its length: the rule of every field that is not named.
     Denied,
-    Safe,
+    /// Shown, if it has the shape.
+    Safe(Shape),
     /// Index into the policy's kinds.
     Id(u16),
     Pii(Pii),
@@ -124,7 +66,7 @@ pub(super) struct Field<'p> {
 pub(super) enum Shown<'p> {
     /// The profile's own spelling.
     Literal(&'p str),
-    /// As it came: it matches a `*` statement and is shaped like an identifier.
+    /// As it came: it matches a `*` statement, and is shaped like an identifier.
     AsIs,
 }
 
@@ -200,7 +142,15 @@ impl Policy {
 
     fn statements<'s>(&mut self, spec: &'s PolicySpec, errors: &mut Vec<PolicyError>) -> Vec<(&'s str, Rule)> {
         let mut all: Vec<(&str, Rule)> = Vec::new();
-        all.extend(spec.safe.iter().map(|n| (n.as_str(), Rule::Safe)));
+        for (names, shape) in [
+            (&spec.dates, Shape::Date),
+            (&spec.numbers, Shape::Number),
+            (&spec.flags, Shape::Flag),
+            (&spec.enums, Shape::Enum),
+            (&spec.names, Shape::Names),
+        ] {
+            all.extend(names.iter().map(|n| (n.as_str(), Rule::Safe(shape))));
+        }
         all.extend(spec.pii.iter().map(|(n, pii)| (n.as_str(), Rule::Pii(*pii))));
         all.extend(spec.secrets.iter().map(|n| (n.as_str(), Rule::Secret)));
         all.extend(spec.known.iter().map(|n| (n.as_str(), Rule::Denied)));
@@ -318,6 +268,7 @@ fn is_credential(name: &str) -> bool {
 mod tests {
     use super::super::fixture::policy;
     use super::*;
+    use std::collections::BTreeMap;
 
     fn rule(policy: &Policy, path: &str) -> Rule {
         let (mut parents, mut name) = (None, path);
@@ -331,8 +282,9 @@ mod tests {
     #[test]
     fn names_match_in_any_case_and_paths_by_their_end() {
         let policy = policy();
-        assert_eq!(rule(&policy, "Status"), Rule::Safe);
-        assert_eq!(rule(&policy, "DEAL_STAGE.Name"), Rule::Safe);
+        assert_eq!(rule(&policy, "Status"), Rule::Safe(Shape::Enum));
+        assert_eq!(rule(&policy, "DEAL_STAGE.Name"), Rule::Safe(Shape::Enum));
+        assert_eq!(rule(&policy, "amount"), Rule::Safe(Shape::Number));
         assert_eq!(rule(&policy, "contact.name"), Rule::Denied);
         assert_eq!(rule(&policy, "emails.value"), Rule::Pii(Pii::Email));
         assert_eq!(rule(&policy, "value"), Rule::Denied);
@@ -342,7 +294,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_wins_and_only_identifiers_match() {
         let policy = policy();
-        assert_eq!(rule(&policy, "cf_tier_level"), Rule::Safe);
+        assert_eq!(rule(&policy, "cf_tier_level"), Rule::Safe(Shape::Enum));
         assert!(policy.field("cf_other", None).name.is_some());
         assert!(policy.field("cf_jean@example.com", None).name.is_none());
         assert!(policy.field("dupont", None).name.is_none());
@@ -350,7 +302,7 @@ mod tests {
 
     #[test]
     fn credentials_cannot_be_listed_as_anything_else() {
-        let spec = PolicySpec { safe: vec!["user.API_TOKEN_2".into()], ..PolicySpec::default() };
+        let spec = PolicySpec { enums: vec!["user.API_TOKEN_2".into()], ..PolicySpec::default() };
         assert_eq!(Policy::new(&spec).err().unwrap(), [PolicyError::Credential("user.API_TOKEN_2".into())]);
         let spec = PolicySpec { known: vec!["password".into()], ..PolicySpec::default() };
         assert_eq!(rule(&Policy::new(&spec).unwrap(), "password"), Rule::Secret);
@@ -359,7 +311,8 @@ mod tests {
     #[test]
     fn every_error_is_told_at_once() {
         let spec = PolicySpec {
-            safe: vec!["a b".into(), "x".into(), "X".into(), "c*d".into()],
+            enums: vec!["a b".into(), "X".into()],
+            dates: vec!["x".into(), "c*d".into()],
             known: vec!["x".into()],
             ids: BTreeMap::from([("id".to_owned(), "Deal!".to_owned())]),
             ..PolicySpec::default()

@@ -80,6 +80,9 @@ fn bodies() -> Vec<Plant> {
     let in_text = json!({ "payload": json!({ "inner": person.to_string() }).to_string() });
     let safe = json!({ "contact": { "status": MAIL, "created_at": PHONE, "amount": 33699887766u64, "currency": KEY,
         "lifecycle_stage_id": MAIL, "deal_stage": NAME, "type": jwt(), "time_zone": format!("Basic {}", basic()) } });
+    let shaped = json!({ "created_at": NAME, "updated_at": "Quibblewick", "due_date": "2025-10-24 Quibblewick", "amount": "Quibblewick",
+        "probability": NAME, "page": "Quibblewick", "is_active": "Quibblewick", "completed": NAME, "sort": "Quibblewick",
+        "include": "owner,Quibblewick", "entities": ["contact", "Quibblewick"], "attribute": { "x": "Quibblewick" } });
     let keys = json!({ MAIL: 1, NAME: "open", "x": { PHONE: [{ KEY: true }] }, ID: null, (percent(MAIL, 2)): 1 });
     let secrets = json!({ "password": KEY, "token": KEY, "api_key": KEY, "access_token": jwt(), "auth": { "x": KEY } });
     let by_escape = format!(
@@ -98,6 +101,7 @@ fn bodies() -> Vec<Plant> {
         ("forty levels deep", deep.to_string()),
         ("JSON in JSON in JSON", in_text.to_string()),
         ("fields that are safe", safe.to_string()),
+        ("dates, numbers, flags and names", shaped.to_string()),
         ("keys", keys.to_string()),
         ("secrets", secrets.to_string()),
         ("escapes", by_escape),
@@ -210,6 +214,9 @@ fn queries() -> Vec<Plant> {
         format!("sort=email%3AQuibblewick;page={MAIL}&&=&per_page={ID}"),
         format!("status={}", STANDARD.encode(MAIL).replace('=', "%3D")),
         format!("id={ID}&ids[]={ID},{ID}"),
+        "page=Quibblewick&per_page=Quibblewick&created_at=Quibblewick&amount=Quibblewick&is_active=Quibblewick"
+            .to_owned(),
+        "sort=Quibblewick&include=Zoe%2BQuibblewick&filter=Zoe%2BQuibblewick".to_owned(),
         "password[a][b][c][status]=quibblewick&token.a.b.c.status=quibblewick".to_owned(),
         "api_key%5Ba%5D%5Bb%5D%5Bc%5D%5Bd%5D%5Bstatus%5D=quibblewick".to_owned(),
     ];
