@@ -23,7 +23,8 @@ impl Profile {
             pii: fields.personal.iter().map(|(name, kind)| (name.clone(), pii(*kind))).collect(),
             secrets: fields.secrets.clone(),
             known: self.known_names(),
-            words: self.known_words(),
+            words: fields.words.clone(),
+            nouns: self.nouns(),
         }
     }
 
@@ -35,9 +36,8 @@ impl Profile {
         names.into_iter().map(str::to_owned).collect()
     }
 
-    fn known_words(&self) -> Vec<String> {
-        let nouns = self.routes.iter().flat_map(|r| [r.noun.to_string(), r.nouns.to_string()]);
-        nouns.chain(self.fields.words.iter().cloned()).collect()
+    fn nouns(&self) -> Vec<String> {
+        self.routes.iter().flat_map(|r| [r.noun.to_string(), r.nouns.to_string()]).collect()
     }
 }
 
@@ -122,6 +122,7 @@ mod tests {
         assert_eq!(message("The type for sales_accounts is invalid."), "The type for sales_accounts is invalid.");
         let hidden = "UCR contact fetch failure :: response_code :: 429 :: response :: Too many requests";
         assert_eq!(message(hidden), hidden);
+        assert_eq!(message("Contact 1234 is not in account #56"), "Contact [number] is not in account [masked]");
         assert_eq!(message("Deal of Jean Dupont is locked"), "Deal of [masked] is locked");
     }
 }

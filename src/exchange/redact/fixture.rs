@@ -28,7 +28,8 @@ pub(super) fn policy() -> Policy {
                     "city": "address", "description": "text"},
             "secrets": ["session_key"],
             "known": ["contact", "errors", "message", "payload", "name", "cf_*"],
-            "words": ["pipeline"]
+            "words": ["pipeline"],
+            "nouns": ["opportunity"]
         }"#,
     )
     .unwrap();

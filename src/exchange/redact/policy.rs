@@ -76,7 +76,8 @@ pub struct Policy {
     /// Longest first, so that the most particular one wins; lower case, without the `*`.
     prefixes: Vec<(Box<str>, Rule)>,
     kinds: Vec<Box<str>>,
-    words: HashMap<Box<str>, ()>,
+    /// Whether each is a kind of record.
+    words: HashMap<Box<str>, bool>,
 }
 
 impl Policy {
@@ -93,7 +94,8 @@ impl Policy {
             }
         }
         policy.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        policy.words.extend(spec.words.iter().map(|w| (w.to_ascii_lowercase().into(), ())));
+        policy.words.extend(spec.words.iter().map(|w| (w.to_ascii_lowercase().into(), false)));
+        policy.words.extend(spec.nouns.iter().map(|w| (w.to_ascii_lowercase().into(), true)));
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
     }
 
@@ -138,6 +140,12 @@ impl Policy {
 
     pub(super) fn has_word(&self, lower_word: &str) -> bool {
         self.words.contains_key(lower_word)
+    }
+
+    /// True for a word behind which a number is a record's id: a kind of record, or the name of a field that holds an id.
+    pub(super) fn is_record(&self, lower_word: &str) -> bool {
+        let of_id = || self.table.find(lower_word).is_some_and(|e| matches!(e.bare, Some(Rule::Id(_))));
+        self.words.get(lower_word) == Some(&true) || self.kinds.iter().any(|k| k.as_ref() == lower_word) || of_id()
     }
 
     fn statements<'s>(&mut self, spec: &'s PolicySpec, errors: &mut Vec<PolicyError>) -> Vec<(&'s str, Rule)> {

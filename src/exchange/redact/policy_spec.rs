@@ -31,6 +31,8 @@ pub struct PolicySpec {
     pub known: Vec<String>,
     /// Words that may be shown in the CRM's error messages, beside the built-in ones.
     pub words: Vec<String>,
+    /// More of these, for kinds of records: a number behind one is a record's id.
+    pub nouns: Vec<String>,
 }
 
 /// What a personal field holds, hence how it is normalised before it becomes a token.
