@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 ///
 /// Names are compared without regard to case, wherever the field stands; `deal_stage.name` is a `name` directly inside
 /// `deal_stage` (lists in between do not count), with at most three parents; `cf_*` stands for every name that begins with
-/// `cf_`. No field may be on two lists. What names a credential
+/// `cf_` and goes on in at most 40 small letters, digits and `_`. No field may be on two lists. What names a credential
 /// (`…token…`, `…password…`) can be listed under `secrets` alone.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

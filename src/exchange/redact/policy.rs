@@ -66,7 +66,7 @@ pub(super) struct Field<'p> {
 pub(super) enum Shown<'p> {
     /// The profile's own spelling.
     Literal(&'p str),
-    /// As it came: it matches a `*` statement, and is shaped like an identifier.
+    /// As it came: it matches a `*` statement, and its rest is plain.
     AsIs,
 }
 
@@ -128,7 +128,11 @@ impl Policy {
             return Field { name: Some(Shown::Literal(&entry.name)), rule: rule.unwrap_or(Rule::Denied) };
         }
         match self.prefixes.iter().find(|(prefix, _)| starts_with(name, prefix)) {
-            Some((_, rule)) if is_identifier(name) => Field { name: Some(Shown::AsIs), rule: *rule },
+            Some((prefix, rule)) if is_plain_rest(&name[prefix.len()..]) => {
+                Field { name: Some(Shown::AsIs), rule: *rule }
+            }
+            // Whatever is behind the beginning, it is no less secret.
+            Some((_, rule)) if !matches!(rule, Rule::Safe(_)) => Field { name: None, rule: *rule },
             _ => Field { name: None, rule: Rule::Denied },
         }
     }
@@ -263,6 +267,14 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// What may stand behind the beginning that a `*` statement gives, `[a-z0-9_]{0,40}`: field names that systems make of labels.
+/// A label itself, with its capitals and hyphens, may be somebody's name.
+fn is_plain_rest(rest: &str) -> bool {
+    const MAX_REST_BYTES: usize = 40;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    rest.len() <= MAX_REST_BYTES && rest.bytes().all(plain)
+}
+
 fn starts_with(name: &str, lower_prefix: &str) -> bool {
     name.get(..lower_prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(lower_prefix))
 }
@@ -300,11 +312,20 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_prefix_wins_and_only_identifiers_match() {
+    fn the_longest_prefix_wins_and_only_plain_rests_match() {
         let policy = policy();
         assert_eq!(rule(&policy, "cf_tier_level"), Rule::Safe(Shape::Enum));
         assert!(policy.field("cf_other", None).name.is_some());
         assert!(policy.field("cf_jean@example.com", None).name.is_none());
+        for name in [
+            "cf_Zoe-Quibblewick",
+            "cf_Quibblewick",
+            "cf_zo\u{e9}",
+            "cf_zoe quibblewick",
+            &format!("cf_{}", "x".repeat(41)),
+        ] {
+            assert!(policy.field(name, None).name.is_none(), "{name}");
+        }
         assert!(policy.field("dupont", None).name.is_none());
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// A profile's statements, as its file has them. Names match without regard to ASCII case, wherever the field stands;
 /// `deal_stage.name` matches `name` only directly inside `deal_stage` (arrays in between do not count); a final `*`
-/// matches any rest that is shaped like an identifier.
+/// matches any rest of at most 40 small letters, digits and `_`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicySpec {

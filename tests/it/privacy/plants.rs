@@ -83,6 +83,7 @@ fn bodies() -> Vec<Plant> {
     let shaped = json!({ "created_at": NAME, "updated_at": "Quibblewick", "due_date": "2025-10-24 Quibblewick", "amount": "Quibblewick",
         "probability": NAME, "page": "Quibblewick", "is_active": "Quibblewick", "completed": NAME, "sort": "Quibblewick",
         "include": "owner,Quibblewick", "entities": ["contact", "Quibblewick"], "attribute": { "x": "Quibblewick" } });
+    let custom = json!({ "cf_Zoe-Quibblewick": 1, "custom_field": { "cf_Quibblewick": "open", "CF_QUIBBLEWICK": 2 } });
     let keys = json!({ MAIL: 1, NAME: "open", "x": { PHONE: [{ KEY: true }] }, ID: null, (percent(MAIL, 2)): 1 });
     let secrets = json!({ "password": KEY, "token": KEY, "api_key": KEY, "access_token": jwt(), "auth": { "x": KEY } });
     let by_escape = format!(
@@ -102,6 +103,7 @@ fn bodies() -> Vec<Plant> {
         ("JSON in JSON in JSON", in_text.to_string()),
         ("fields that are safe", safe.to_string()),
         ("dates, numbers, flags and names", shaped.to_string()),
+        ("names of custom fields", custom.to_string()),
         ("keys", keys.to_string()),
         ("secrets", secrets.to_string()),
         ("escapes", by_escape),
@@ -216,7 +218,7 @@ fn queries() -> Vec<Plant> {
         format!("id={ID}&ids[]={ID},{ID}"),
         "page=Quibblewick&per_page=Quibblewick&created_at=Quibblewick&amount=Quibblewick&is_active=Quibblewick"
             .to_owned(),
-        "sort=Quibblewick&include=Zoe%2BQuibblewick&filter=Zoe%2BQuibblewick".to_owned(),
+        "sort=Quibblewick&include=Zoe%2BQuibblewick&filter=Zoe%2BQuibblewick&cf_Zoe-Quibblewick=1".to_owned(),
         "password[a][b][c][status]=quibblewick&token.a.b.c.status=quibblewick".to_owned(),
         "api_key%5Ba%5D%5Bb%5D%5Bc%5D%5Bd%5D%5Bstatus%5D=quibblewick".to_owned(),
     ];
