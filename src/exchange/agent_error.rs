@@ -97,8 +97,17 @@ pub enum AgentError {
     Internal,
 }
 
+// Counters are found by number.
+const _: () = {
+    let mut place = 0;
+    while place < AgentError::ALL.len() {
+        assert!(AgentError::ALL[place] as usize == place);
+        place += 1;
+    }
+};
+
 impl AgentError {
-    /// Every error, in the order used for pre-created series.
+    /// Every error; the number of each (`as usize`) is its place here.
     pub const ALL: [Self; 45] = [
         Self::BadRequest,
         Self::UnsupportedTarget,

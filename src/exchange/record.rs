@@ -13,6 +13,11 @@ use std::sync::Arc;
 /// A word from a closed set (an outcome, a method, an error kind).
 pub type Word = Cow<'static, str>;
 
+/// What [`Record::method`] may be: the registered methods, and `OTHER` for every one that is not; it may be content in
+/// disguise.
+pub const METHODS: [&str; 10] =
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "OTHER"];
+
 /// A link in the answer that leads past the agent: where it stood, never what it says.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct BypassLink {

@@ -1,6 +1,7 @@
 //! Masking, the first of the two doors out of memory: deny by default.
 //!
-//! A string value survives only where a [`Policy`] lists its field as safe; ids, e-mails, phones and names become keyed
+//! A value survives only where a [`Policy`] lists its field as one that may be shown, and only if it looks like what such a
+//! field holds (a date, a number, a flag, a word of a closed set, names of fields); ids, e-mails, phones and names become keyed
 //! tokens (`deal:1k3f9…`), the same value always the same token within one installation; everything else is replaced.
 //! [`detect()`] is the second net: a value in a safe field that looks like personal data or a credential is masked
 //! anyway.
@@ -17,6 +18,7 @@ mod detect;
 mod fields;
 mod form;
 mod json;
+mod kept;
 mod key;
 mod known;
 mod masked;
@@ -24,6 +26,7 @@ mod message;
 mod multipart;
 mod phone;
 mod policy;
+mod policy_spec;
 mod policy_table;
 mod shapes;
 mod token;
@@ -41,7 +44,8 @@ pub use key::{KeyError, MaskKey};
 pub use known::{Known, MIN_KNOWN_BYTES};
 pub use masked::{Masked, MaskedBuilder};
 pub use phone::PhoneRegion;
-pub use policy::{Pii, Policy, PolicyError, PolicySpec};
+pub use policy::Policy;
+pub use policy_spec::{Pii, PolicyError, PolicySpec};
 
 /// Largest body that is masked; a larger one is replaced by its size. Well above the copies taken for classification,
 /// it only keeps a mistake elsewhere from costing seconds here.
@@ -51,7 +55,7 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// is shown as cut. Logs are read by people and shipped by the byte: 8 KiB shows about 200 fields.
 pub const MAX_MASKED_BYTES: usize = 8 * 1024;
 
-/// Longest string kept in a safe field: enums, dates and amounts are shorter, sentences are not.
+/// Longest word of a closed set that is kept; sentences are longer.
 pub const MAX_SAFE_CHARS: usize = 64;
 
 /// Longest masked error message, in characters.

@@ -53,7 +53,7 @@ pub struct Filter {
     pub integration: Option<String>,
     /// The upstream's name; `*` as in `route`.
     pub upstream: Option<String>,
-    /// The method, upper case.
+    /// The method: one of [`METHODS`](crate::exchange::record::METHODS).
     pub method: Option<String>,
     /// Exactly this correlation id.
     pub correlation_id: Option<String>,
@@ -125,7 +125,7 @@ impl Filter {
             "outcome" => self.outcome = Some(value::words(given, &Outcome::ALL.map(Outcome::as_str))?),
             "integration" => self.integration = Some(value::pattern(given)?),
             "upstream" => self.upstream = Some(value::pattern(given)?),
-            "method" => self.method = Some(value::text(given)?.to_ascii_uppercase()),
+            "method" => self.method = Some(value::method(given)?),
             "correlation_id" => self.correlation_id = Some(value::text(given)?),
             "trace_id" => self.trace_id = Some(value::trace_id(given)?),
             "vendor_request_id" => self.vendor_request_id = Some(value::text(given)?),
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_key_and_what_would_be_right() {
-        let cases: [(&[(&str, &str)], &str); 8] = [
+        let cases: [(&[(&str, &str)], &str); 9] = [
             (
                 &[("staus", "500")],
                 "staus: no such filter; there are since, until, route, status, outcome, integration, upstream, method, correlation_id, trace_id, vendor_request_id, kind, text, limit, order, after",
@@ -207,6 +207,10 @@ mod tests {
                 "outcome: `okay` is none of ok, client_error, auth, rate_limited, vendor_error, partial, timeout, network, client_closed, agent_error, unclassified",
             ),
             (&[("since", "5m"), ("until", "10m")], "until: not later than `since`"),
+            (
+                &[("method", "Quibblewick")],
+                "method: `Quibblewick` is none of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, CONNECT, TRACE, OTHER",
+            ),
             (&[("order", "up")], "order: `up` is neither `newest` nor `oldest`"),
             (&[("a\u{1b}[31m", "x")], ""),
         ];

@@ -271,6 +271,9 @@ impl Drop for Flight {
             exchange.client_closed = true;
         }
         self.shard.observe_exchange(exchange.total_us, exchange.overhead_us);
+        if let Some(error) = exchange.error {
+            self.shard.agent_error(error);
+        }
         if exchange.trace.sampled {
             let upstream_us = exchange.attempts.last().filter(|a| a.status.is_some()).map(|a| a.upstream_us);
             self.shard.exemplar(exchange.trace.trace_id, exchange.total_us, upstream_us, exchange.started_us);

@@ -3,7 +3,7 @@
 
 use super::decode::{Decoded, decode};
 use super::{Capture, Knowledge, bypass};
-use crate::exchange::record::{Record, Word};
+use crate::exchange::record::{METHODS, Record, Word};
 use crate::exchange::redact::{self, Masked, MaskedBuilder, Masker};
 use crate::exchange::{Bypass, Exchange, Outcome};
 use crate::vendors::{Answer, Judgement, RouteDef, Summary, classify};
@@ -260,8 +260,7 @@ pub fn human(bytes: u64) -> String {
 
 /// Registered methods by name; anything else may be content in disguise.
 fn method_word(method: &Method) -> Word {
-    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"];
-    Cow::Borrowed(KNOWN.into_iter().find(|k| *k == method.as_str()).unwrap_or("OTHER"))
+    Cow::Borrowed(METHODS.into_iter().find(|k| *k == method.as_str()).unwrap_or("OTHER"))
 }
 
 #[cfg(test)]

@@ -127,9 +127,6 @@ impl Recorder {
         if inner_server_error {
             upstream.windows.add_server_error(Duration::from_micros(exchange.head_at_us));
         }
-        if let Some(error) = exchange.error {
-            upstream.agent_error(error);
-        }
         self.outputs.callers.note(exchange);
     }
 

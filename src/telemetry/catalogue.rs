@@ -112,7 +112,7 @@ catalogue! {
     LOG_WRITE_ERRORS = counter("vigie_log_write_errors_total", ["sink"],
         "Failed writes of the exchange log, by sink; the lines concerned are in vigie_recorder_dropped_total.");
     OTLP_SPANS = counter("vigie_otlp_spans_total", ["result"],
-        "Spans by what became of them: sent, failed (refused or unreachable collector) or dropped (queue full).");
+        "Spans by what became of them: sent, failed (unreachable collector; refused, or rejected from a batch) or dropped (queue full).");
     OUTCOMES = counter("vigie_outcomes_total", ["upstream", "outcome"],
         "Exchanges by outcome; every series exists from the start.");
     OVERHEAD = histogram("vigie_overhead_seconds", ["integration", "upstream", "route"],

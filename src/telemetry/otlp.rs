@@ -1,9 +1,10 @@
 //! Spans on their way to a collector: a bounded queue, batches, one exporter.
 //!
-//! Invariants: [`Spans::try_send`] never waits; every span ends as `sent`, `failed` or `dropped` in
-//! `vigie_otlp_spans_total`; a collector that is away costs one warning when it goes and one line when it is back.
+//! Invariants: [`Spans::try_send`] never waits; every span ends as `sent`, `failed` (what a collector rejects from
+//! a batch it takes as well) or `dropped` in `vigie_otlp_spans_total`; a collector that is away costs one warning when it goes and one line when it is back.
 
 mod exporter;
+mod grpc;
 mod spans;
 mod way;
 
@@ -16,7 +17,6 @@ use crate::net::{Network, Proxy};
 use crate::telemetry::TraceConfig;
 use crate::telemetry::metrics::{DropStage, Metrics, SpanResult};
 use crate::vendors::Reading;
-use opentelemetry_sdk::trace::SpanExporter as _;
 use parking_lot::{Mutex, RwLock};
 use spans::Told;
 use std::sync::Arc;
@@ -167,7 +167,7 @@ impl Inner {
 
 struct Worker {
     receiver: mpsc::Receiver<Vec<SpanData>>,
-    exporter: opentelemetry_otlp::SpanExporter,
+    exporter: exporter::Exporter,
     metrics: Arc<Metrics>,
     pending: Arc<AtomicU64>,
     stop: CancellationToken,
@@ -213,13 +213,17 @@ impl Worker {
 
     async fn export(&mut self, batch: Vec<SpanData>) {
         let count = batch.len() as u64;
-        let outcome = match tokio::time::timeout(EXPORT_TIMEOUT, self.exporter.export(batch)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {EXPORT_TIMEOUT:?}")),
+        let (lost, outcome) = match tokio::time::timeout(EXPORT_TIMEOUT, self.exporter.export(batch)).await {
+            Ok(Ok(rejected)) if rejected > 0 => {
+                let rejected = count.min(rejected.unsigned_abs());
+                (rejected, Err(format!("it rejected {rejected} of {count}")))
+            }
+            Ok(Ok(_)) => (0, Ok(())),
+            Ok(Err(error)) => (count, Err(error)),
+            Err(_) => (count, Err(format!("no answer within {EXPORT_TIMEOUT:?}"))),
         };
-        let result = if outcome.is_ok() { SpanResult::Sent } else { SpanResult::Failed };
-        self.metrics.agent().spans(result, count);
+        self.metrics.agent().spans(SpanResult::Failed, lost);
+        self.metrics.agent().spans(SpanResult::Sent, count - lost);
         self.pending.fetch_sub(count, Ordering::Relaxed);
         self.tell(outcome);
     }

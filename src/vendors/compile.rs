@@ -4,6 +4,7 @@ mod auth;
 mod facts;
 mod routes;
 
+use super::fields::Fields;
 use super::file::{self, File};
 use super::quota::{Source as QuotaSource, Window};
 use super::{Fact, FieldLists, InnerStatus, Profile};
@@ -174,13 +175,13 @@ fn quota_source(written: file::Quota) -> QuotaSource {
     QuotaSource { limit: written.limit, remaining: written.remaining, reset: written.reset, windows }
 }
 
-fn field_lists(written: file::Fields, objects: &[file::Object]) -> FieldLists {
-    let file::Fields { safe, secrets, mut known, words, .. } = written;
+fn field_lists(written: Fields, objects: &[file::Object]) -> FieldLists {
+    let Fields { dates, numbers, flags, enums, names, secrets, mut known, words, .. } = written;
     let ids: Vec<_> = written.ids.into_iter().collect();
     let personal: Vec<_> = written.personal.into_iter().collect();
     known.extend(objects.iter().flat_map(|o| [o.one.clone(), o.many.clone()]));
     // `note` is a kind of record, and also a field that holds its text: the stricter statement stands.
     let stated = |name: &String| ids.iter().any(|(n, _)| n == name) || personal.iter().any(|(n, _)| n == name);
     known.retain(|name| !stated(name));
-    FieldLists { safe, ids, personal, secrets, known, words }
+    FieldLists { dates, numbers, flags, enums, names, ids, personal, secrets, known, words }
 }

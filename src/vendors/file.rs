@@ -3,6 +3,7 @@
 //! Every section that states facts names where they come from (`from`, keys of `sources`); the trust of a section is
 //! that of its best source. A section backed only by `unverified` sources may be supported but decides nothing hard.
 
+use super::fields::Fields;
 use super::route::Verb;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -326,28 +327,6 @@ pub(super) struct Items {
     pub list: String,
     /// Marks of a failed item, places counted from the item.
     pub failed: Failure,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Fields {
-    #[serde(default)]
-    pub safe: Vec<String>,
-    #[serde(default)]
-    pub ids: BTreeMap<String, String>,
-    #[serde(default)]
-    pub personal: BTreeMap<String, super::fields::PersonalKind>,
-    #[serde(default)]
-    pub secrets: Vec<String>,
-    /// Structural names beside those of `objects`.
-    #[serde(default)]
-    pub known: Vec<String>,
-    /// Words of the vendor's messages beside those of its objects and the usual ones.
-    #[serde(default)]
-    pub words: Vec<String>,
-    #[serde(default)]
-    pub from: Vec<String>,
-    pub note: Option<String>,
 }
 
 /// A call that answers a standing question: who am I, how many are there.

@@ -14,12 +14,17 @@ impl Profile {
     pub fn policy(&self) -> PolicySpec {
         let fields = &self.fields;
         PolicySpec {
-            safe: fields.safe.clone(),
+            dates: fields.dates.clone(),
+            numbers: fields.numbers.clone(),
+            flags: fields.flags.clone(),
+            enums: fields.enums.clone(),
+            names: fields.names.clone(),
             ids: fields.ids.iter().cloned().collect(),
             pii: fields.personal.iter().map(|(name, kind)| (name.clone(), pii(*kind))).collect(),
             secrets: fields.secrets.clone(),
             known: self.known_names(),
-            words: self.known_words(),
+            words: fields.words.clone(),
+            nouns: self.nouns(),
         }
     }
 
@@ -31,9 +36,8 @@ impl Profile {
         names.into_iter().map(str::to_owned).collect()
     }
 
-    fn known_words(&self) -> Vec<String> {
-        let nouns = self.routes.iter().flat_map(|r| [r.noun.to_string(), r.nouns.to_string()]);
-        nouns.chain(self.fields.words.iter().cloned()).collect()
+    fn nouns(&self) -> Vec<String> {
+        self.routes.iter().flat_map(|r| [r.noun.to_string(), r.nouns.to_string()]).collect()
     }
 }
 
@@ -82,6 +86,9 @@ mod tests {
             ("lead_score", "12", "12".into()),
             ("has_authority", "true", "true".into()),
             ("created_at", "\"2025-10-24T09:45:30Z\"", "\"2025-10-24T09:45:30Z\"".into()),
+            ("amount", "\"Quibblewick\"", "\"[text 11 chars]\"".into()),
+            ("updated_at", "\"Quibblewick\"", "\"[text 11 chars]\"".into()),
+            ("deal_stage_id", "7", format!("\"{}\"", m.id("stage", "7"))),
             ("cf_birthday", "\"1978-12-06\"", "\"[text 10 chars]\"".into()),
         ];
         let raw: Vec<_> = fields.iter().map(|(name, value, _)| format!("\"{name}\":{value}")).collect();
@@ -94,12 +101,28 @@ mod tests {
     }
 
     #[test]
+    fn queries_of_freshsales_show_how_and_not_whom() {
+        let query = |text: &str| masker().query(&policy("freshsales"), text).to_string();
+        for shown in [
+            "page=2&per_page=100&sort=updated_at&sort_type=desc",
+            "include=owner,sales_accounts,deal_stage&filter=open",
+            "f=email&entities=contact,sales_account",
+        ] {
+            assert_eq!(query(shown), shown);
+        }
+        assert_eq!(query("sort=Quibblewick&page=699887766"), "sort=[text 11 chars]&page=[text 9 chars]");
+        assert_eq!(query("include=Zoe%2BQuibblewick"), "include=[text 15 chars]");
+        assert_eq!(query("filter=Zoe%2BQuibblewick"), "filter=[text 15 chars]");
+    }
+
+    #[test]
     fn errors_of_freshsales_stay_readable() {
         let message = |text: &str| masker().message(&policy("freshsales"), text).to_string();
         assert_eq!(message("Name has already been taken"), "Name has already been taken");
         assert_eq!(message("The type for sales_accounts is invalid."), "The type for sales_accounts is invalid.");
         let hidden = "UCR contact fetch failure :: response_code :: 429 :: response :: Too many requests";
         assert_eq!(message(hidden), hidden);
+        assert_eq!(message("Contact 1234 is not in account #56"), "Contact [number] is not in account [masked]");
         assert_eq!(message("Deal of Jean Dupont is locked"), "Deal of [masked] is locked");
     }
 }

@@ -1,11 +1,12 @@
 //! What was searched for, fit to be kept: people type e-mail addresses, names and ids into a search.
 
 use crate::exchange::redact::{Masker, correlation_id, detect};
+use crate::history::Filter;
 
 /// Keys that say where to go on and not what was looked for; without them a log that is followed is one act.
 const NOT_KEPT: [&str; 3] = ["after", "limit", "order"];
 
-/// Keys whose values are times, numbers and words of closed sets.
+/// Keys whose values are times, numbers and words of closed sets, if the search takes them.
 const CLOSED: [&str; 6] = ["since", "until", "status", "outcome", "method", "kind"];
 
 /// Longest value of those; all real ones are shorter.
@@ -32,13 +33,12 @@ pub fn masked_query<'a>(masker: &Masker, pairs: impl Iterator<Item = (&'a str, &
 }
 
 fn masked(masker: &Masker, key: &str, value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b" .:,!-+_".contains(&b);
-    let closed = CLOSED.contains(&key) && value.len() <= MAX_CLOSED && value.bytes().all(plain);
-    if closed && detect(value).is_none() || is_token(value) {
+    if is_closed(key, value) || masker.is_token(value) {
         return value.to_owned();
     }
+    // A name alone is an id by its characters; those that programs make have a digit.
     if key == "correlation_id"
-        && let Some(id) = correlation_id(value)
+        && let Some(id) = correlation_id(value).filter(|_| value.bytes().any(|b| b.is_ascii_digit()))
     {
         return id.as_str().to_owned();
     }
@@ -46,11 +46,11 @@ fn masked(masker: &Masker, key: &str, value: &str) -> String {
     token.as_str().to_owned()
 }
 
-/// Whether the value is itself a token as records hold them, e.g. `email:1k3f9m2c8pw0xz`.
-fn is_token(value: &str) -> bool {
-    let base32 = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() && !b"ilou".contains(&b);
-    let word = |b: u8| b.is_ascii_lowercase() || b == b'_';
-    value.split_once(':').is_some_and(|(kind, hash)| {
-        (1..=32).contains(&kind.len()) && kind.bytes().all(word) && hash.len() == 14 && hash.bytes().all(base32)
-    })
+/// Whether the value is one of the key's own: what the search refuses is written down before it is refused.
+fn is_closed(key: &str, value: &str) -> bool {
+    // Times may carry the name of a zone, which nobody checks.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b" .:,!-+_".contains(&b);
+    let short = value.len() <= MAX_CLOSED && value.bytes().all(plain) && detect(value).is_none();
+    // No time of these depends on the present.
+    CLOSED.contains(&key) && short && Filter::parse([(key, value)], 0).is_ok()
 }

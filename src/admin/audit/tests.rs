@@ -97,9 +97,36 @@ fn searches_are_kept_masked() {
         ("since", "+33 6 12 34 56 78"),
         ("correlation_id", "john@acme.example"),
         ("integration", "Jane Doe"),
+        ("method", "Quibblewick"),
+        ("method", "12345678"),
+        ("outcome", "Quibblewick"),
+        ("outcome", "!Quibblewick"),
+        ("outcome", "ok,Quibblewick"),
+        ("kind", "zoe-quibblewick"),
+        ("since", "Dupont"),
+        ("since", "12345678"),
+        ("until", "2025-10-24T09:45:30Z[Quibblewick]"),
+        ("status", "Quibblewick"),
+        ("status", "491511234567"),
+        ("text", "phone:00491511234567"),
+        ("text", "name:stephanegarten"),
+        ("correlation_id", "Quibblewick"),
+        ("trace_id", "Quibblewick"),
+        ("vendor_request_id", "Quibblewick"),
+        ("upstream", "Quibblewick"),
     ] {
         let told = told(&[(key, value)]);
         assert!(told.starts_with(&format!("{key}=")) && !told.contains(value), "{told}");
+    }
+    for (key, value) in [
+        ("since", "2025-10-24T09:45:30Z"),
+        ("until", "1h30m"),
+        ("status", "429,5xx,400-403"),
+        ("outcome", "!ok,auth"),
+        ("method", "post"),
+        ("kind", "proxy"),
+    ] {
+        assert_eq!(told(&[(key, value)]), format!("{key}={value}"));
     }
     assert_eq!(told(&[("john@acme.example", "x"), ("nonsense", "y")]), "(2 more)");
 }

@@ -117,6 +117,15 @@ mod tests {
                 r#"{"status":"jean@example.com","amount":33612345678}"#,
                 r#"{"status":"[text 16 chars]","amount":"[number]"}"#.into(),
             ),
+            (
+                r#"{"amount":"Quibblewick","created_at":"Quibblewick","is_active":"Quibblewick"}"#,
+                r#"{"amount":"[text 11 chars]","created_at":"[text 11 chars]","is_active":"[text 11 chars]"}"#.into(),
+            ),
+            (
+                r#"{"amount":699887766,"created_at":699887766,"is_active":7,"status":12345}"#,
+                r#"{"amount":"[number]","created_at":"[number]","is_active":"[number]","status":"[number]"}"#.into(),
+            ),
+            (r#"{"created_at":1761299130,"is_active":1}"#, r#"{"created_at":1761299130,"is_active":1}"#.into()),
             (r#"{"status":"a\nb"}"#, r#"{"status":"[text 3 chars]"}"#.into()),
             (r#"{"status":"a \"b\""}"#, r#"{"status":"[text 5 chars]"}"#.into()),
             (

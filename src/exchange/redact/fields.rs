@@ -6,17 +6,31 @@ pub(super) struct Path<'a> {
     pub(super) parent: Option<&'a Path<'a>>,
 }
 
-/// Deepest nesting in a form name that is looked at; what stands further left could only make a match more particular.
-const MAX_NAME_PARTS: usize = 4;
+/// Most parts of a form name that are shown, and of a name in a policy: what stands further out decides nothing but whether
+/// the value is inside a secret.
+pub(super) const MAX_NAME_PARTS: usize = 4;
+
+const SEPARATORS: [char; 3] = ['[', ']', '.'];
 
 /// The parts of a form name, innermost first: at least one, at most [`MAX_NAME_PARTS`].
 pub(super) fn form_name_parts(name: &str) -> Vec<&str> {
-    let separators = ['[', ']', '.'];
-    let mut parts: Vec<&str> = name.trim().rsplit(separators).filter(|p| !p.is_empty()).take(MAX_NAME_PARTS).collect();
+    let mut parts: Vec<&str> = name.trim().rsplit(SEPARATORS).filter(|p| !p.is_empty()).take(MAX_NAME_PARTS).collect();
     if parts.is_empty() {
         parts.push("");
     }
     parts
+}
+
+/// True if `found` holds for any part of a form name and those around it, innermost first and at most [`MAX_NAME_PARTS`].
+/// However deep the name is, it takes neither stack nor memory.
+pub(super) fn any_form_part(name: &str, mut found: impl FnMut(&str, &[&str]) -> bool) -> bool {
+    let mut around = Vec::with_capacity(MAX_NAME_PARTS + 1);
+    name.trim().split(SEPARATORS).filter(|part| !part.is_empty()).any(|part| {
+        let is_it = found(part, &around);
+        around.insert(0, part);
+        around.truncate(MAX_NAME_PARTS);
+        is_it
+    })
 }
 
 #[cfg(test)]

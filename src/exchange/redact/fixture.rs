@@ -18,13 +18,18 @@ pub(super) fn masker_in(region: &str) -> Masker {
 pub(super) fn policy() -> Policy {
     let spec: PolicySpec = serde_json::from_str(
         r#"{
-            "safe": ["status", "amount", "created_at", "deal_stage.name", "cf_tier*", "page"],
+            "enums": ["status", "deal_stage.name", "cf_tier*"],
+            "dates": ["created_at"],
+            "numbers": ["amount", "page"],
+            "flags": ["is_active"],
+            "names": ["sort"],
             "ids": {"id": "record", "deal.id": "deal", "contact_id": "contact", "deal_id": "deal"},
             "pii": {"email": "email", "emails.value": "email", "mobile_number": "phone", "last_name": "name",
                     "city": "address", "description": "text"},
             "secrets": ["session_key"],
             "known": ["contact", "errors", "message", "payload", "name", "cf_*"],
-            "words": ["pipeline"]
+            "words": ["pipeline"],
+            "nouns": ["opportunity"]
         }"#,
     )
     .unwrap();

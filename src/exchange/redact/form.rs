@@ -1,7 +1,7 @@
 //! Queries and URL-encoded forms: `name=value&name=value`.
 
-use super::fields::{Path, form_name_parts};
-use super::policy::Policy;
+use super::fields::{MAX_NAME_PARTS, Path, any_form_part, form_name_parts};
+use super::policy::{Policy, Rule};
 use super::value::{Style, Writer};
 use super::{MAX_BODY_BYTES, Masked, Masker, decode};
 
@@ -43,23 +43,30 @@ pub(super) fn write_pair(writer: &mut Writer<'_>, name: &str, value: Option<&str
 }
 
 /// Writes `&`, where it is needed, and a form name as `parent.name`; tells the rule of its value.
-pub(super) fn write_name(writer: &mut Writer<'_>, name: &str) -> super::policy::Rule {
+pub(super) fn write_name(writer: &mut Writer<'_>, name: &str) -> Rule {
     if !writer.out.is_empty() {
         writer.out.push('&');
     }
     let parts = form_name_parts(name);
-    let mut rule = super::policy::Rule::Denied;
+    // What stands inside a secret is secret, as in JSON, whether or not the secret's name is among the parts shown.
+    let cut = parts.len() == MAX_NAME_PARTS;
+    let mut rule = if cut && is_inside_secret(writer.policy, name) { Rule::Secret } else { Rule::Denied };
     for first in (0..parts.len()).rev() {
         if first + 1 < parts.len() {
             writer.out.push('.');
         }
         rule = with_path(&parts[first + 1..], None, &mut |parent| {
             let found = writer.name(parts[first], parent);
-            // What stands inside a secret is secret, as in JSON.
-            if rule == super::policy::Rule::Secret { rule } else { found }
+            if rule == Rule::Secret { rule } else { found }
         });
     }
     rule
+}
+
+fn is_inside_secret(policy: &Policy, name: &str) -> bool {
+    any_form_part(name, |part, around| {
+        with_path(around, None, &mut |parent| policy.field(part, parent).rule == Rule::Secret)
+    })
 }
 
 /// Calls `then` with the path of `parts`, innermost first.
@@ -78,13 +85,22 @@ mod tests {
     fn pairs_are_masked_by_their_names() {
         let masker = masker();
         let email = masker.email_token("jean@example.com");
+        let key = |name: &str| masker.token("key", name).to_string();
+        let (b, c) = (key("b"), key("c"));
         for (raw, masked) in [
             ("", String::new()),
             ("page=2&status=open", "page=2&status=open".into()),
             ("STATUS=in-progress", "status=in-progress".into()),
             ("status=Zoe+Quibblewick", "status=[text 15 chars]".into()),
-            ("status=2025-10-24+09:45+UTC", "status=2025-10-24%2009:45%20UTC".into()),
-            ("status=%25251", "status=%251".into()),
+            ("created_at=2025-10-24+09:45+UTC", "created_at=2025-10-24%2009:45%20UTC".into()),
+            ("created_at=2025-10-24T09:45:30%2B02:00", "created_at=2025-10-24T09:45:30%2B02:00".into()),
+            ("created_at=Quibblewick", "created_at=[text 11 chars]".into()),
+            ("page=699887766", "page=[text 9 chars]".into()),
+            ("page=Quibblewick", "page=[text 11 chars]".into()),
+            ("sort=-created_at,contact", "sort=-created_at,contact".into()),
+            ("sort=Quibblewick", "sort=[text 11 chars]".into()),
+            ("sort=contact%2BQuibblewick", "sort=[text 19 chars]".into()),
+            ("status=%25251", "status=[text 2 chars]".into()),
             ("email=jean%40example.com", format!("email={email}")),
             ("email=jean%2540EXAMPLE.com", format!("email={email}")),
             ("%65mail=jean%40example.com", format!("email={email}")),
@@ -92,6 +108,10 @@ mod tests {
             ("deal_stage[name]=Won", "deal_stage.name=Won".into()),
             ("status=jean%2540example.com", "status=[text 16 chars]".into()),
             ("api_key=abc&password[status]=x", "api_key=[secret]&password.status=[secret]".into()),
+            ("password[a][b][c][status]=x", format!("{}.{b}.{c}.status=[secret]", key("a"))),
+            ("token.a.b.c.d.e.status=x", format!("{c}.{}.{}.status=[secret]", key("d"), key("e"))),
+            ("a.session_key.b.c.contact.status=x", format!("{b}.{c}.contact.status=[secret]")),
+            ("a.b.c.contact.errors.status=x", format!("{c}.contact.errors.status=x")),
             ("payload=%7B%22status%22%3A%22open%22%7D", "payload={\"status\":\"open\"}".into()),
             ("message=100%", "message=[text 4 chars]".into()),
         ] {
@@ -106,6 +126,12 @@ mod tests {
         let expected = format!("{}=[text 1 chars]&", masker.token("key", "dupont"));
         assert!(masked.as_str().starts_with(&expected), "{masked}");
         assert!(!masked.as_str().contains("jean"));
+    }
+
+    #[test]
+    fn a_name_of_any_depth_is_read_to_its_outermost_part() {
+        let deep = format!("token{}.status=x", ".a".repeat(100_000));
+        assert!(masker().query(&policy(), &deep).as_str().ends_with(".status=[secret]"));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Detectors cannot know a name, so the rule is turned round: a word is shown if it is common in API errors
 //! ([`words`]), a field of the profile, or one of the profile's words. Quoted text is a value, unless it is a field's
-//! name. Numbers of five digits and more, however grouped, are hidden.
+//! name. Numbers of five digits and more, however grouped, are hidden, and shorter ones where they name a record: behind a
+//! word for one (`contact 1234`, `id: 7`, `# 7`), and behind a word that is hidden itself.
 
 use super::policy::Policy;
 use super::value::is_unprintable;
@@ -23,7 +24,8 @@ impl Masker {
     pub fn message(&self, policy: &Policy, text: &str) -> Masked {
         let decoded = decode::percent_fully(beginning(text));
         let plain: String = decode::fold(&decoded).chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect();
-        let mut message = Message { masker: self, policy, out: String::new(), number: Pending::default(), kept: 0 };
+        let (out, number, before) = (String::new(), Pending::default(), Before::default());
+        let mut message = Message { masker: self, policy, out, number, before, kept: 0 };
         message.read(&plain);
         message.flush_number();
         if message.kept == 0 && !plain.trim().is_empty() {
@@ -40,13 +42,34 @@ struct Pending {
     digits: usize,
     /// Bytes of `text` up to the last digit.
     end: usize,
+    /// It names a record.
+    names: bool,
 }
+
+/// What a number would stand behind.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Before {
+    #[default]
+    Other,
+    /// A word for a record or its number; punctuation may follow.
+    Record,
+    /// A hidden word, and nothing but spaces.
+    Hidden,
+}
+
+/// Words that announce a record's number in any API.
+const ANNOUNCERS: [&str; 11] =
+    ["#", "id", "ids", "key", "nr", "num", "number", "record", "records", "ref", "reference"];
+
+/// Words that may stand between the announcement and the number.
+const BETWEEN: [&str; 3] = ["and", "is", "or"];
 
 struct Message<'a> {
     masker: &'a Masker,
     policy: &'a Policy,
     out: String,
     number: Pending,
+    before: Before,
     /// Words shown.
     kept: usize,
 }
@@ -88,6 +111,7 @@ impl Message<'_> {
                 self.out.push_str(literal.as_str());
                 self.out.push(close);
                 self.kept += 1;
+                self.before = self.behind(value, "");
             }
             None => self.hide(),
         }
@@ -99,6 +123,7 @@ impl Message<'_> {
         let tail = &core[word.len()..];
         if word.bytes().any(|b| b.is_ascii_digit()) && word.bytes().all(|b| b.is_ascii_digit() || b"+.-%".contains(&b))
         {
+            self.number.names |= self.before != Before::Other;
             self.number.text.push_str(core);
             self.number.digits += word.bytes().filter(u8::is_ascii_digit).count();
             self.number.end = self.number.text.len();
@@ -108,9 +133,11 @@ impl Message<'_> {
         if self.is_known(word) {
             self.out.push_str(word);
             self.kept += 1;
+            self.before = self.behind(word, tail);
         } else if word.contains('@') {
             let token = self.masker.email_token(word);
             self.out.push_str(token.as_str());
+            self.before = Before::Other;
         } else if !word.is_empty() {
             self.hide();
         }
@@ -125,7 +152,23 @@ impl Message<'_> {
         words::is_common(&lower) || self.policy.has_word(&lower)
     }
 
+    /// What a number behind a word that is shown stands behind.
+    fn behind(&self, word: &str, tail: &str) -> Before {
+        let lower = word.to_ascii_lowercase();
+        let abbreviated = lower == "no" && tail.starts_with('.');
+        if abbreviated || ANNOUNCERS.contains(&lower.as_str()) || self.policy.is_record(&lower) {
+            Before::Record
+        } else if BETWEEN.contains(&lower.as_str()) {
+            self.before
+        } else {
+            Before::Other
+        }
+    }
+
     fn mark(&mut self, c: char) {
+        if c != ' ' && self.before == Before::Hidden {
+            self.before = Before::Other;
+        }
         if self.number.digits > 0 {
             self.number.text.push(c);
             return;
@@ -137,6 +180,7 @@ impl Message<'_> {
 
     /// Two hidden words in a row are shown as one.
     fn hide(&mut self) {
+        self.before = Before::Hidden;
         if self.out.trim_end().ends_with(HIDDEN) {
             self.out.truncate(self.out.trim_end().len());
         } else {
@@ -145,11 +189,11 @@ impl Message<'_> {
     }
 
     fn flush_number(&mut self) {
-        let Pending { text, digits, end } = std::mem::take(&mut self.number);
+        let Pending { text, digits, end, names } = std::mem::take(&mut self.number);
         if digits == 0 {
             return;
         }
-        if digits >= HIDDEN_DIGITS {
+        if names || digits >= HIDDEN_DIGITS {
             self.out.push_str("[number]");
         } else {
             self.out.push_str(&text[..end]);
@@ -224,6 +268,18 @@ mod tests {
             ("call 06 12 34 56 78 failed", "call [number] failed".into()),
             ("limit of 1000 per hour", "limit of 1000 per hour".into()),
             ("record 70042006456 not found", "record [number] not found".into()),
+            ("record 1234 not found", "record [number] not found".into()),
+            ("Contact with id: 1234 not found", "Contact with id: [number] not found".into()),
+            ("deal 12, 13 and 14 not found", "deal [number] and [number] not found".into()),
+            ("opportunity (12) and 13 is invalid", "opportunity ([number]) and [number] is invalid".into()),
+            ("contact_id=7 is invalid", "contact_id=[number] is invalid".into()),
+            ("contact no. 7 is invalid", "contact no. [number] is invalid".into()),
+            ("contact # 7 is invalid", "contact [masked] [number] is invalid".into()),
+            ("contact #7 is invalid", "contact [masked] is invalid".into()),
+            ("'contact_id' 7 is invalid", "'contact_id' [number] is invalid".into()),
+            ("Dupont 7 is invalid", "[masked] [number] is invalid".into()),
+            ("there are no 7 fields", "there are no 7 fields".into()),
+            ("status 500, page 2 of 7", "status 500, page 2 of 7".into()),
             (
                 "UCR contact fetch failure :: response_code :: 429",
                 "[masked] contact fetch failure :: [masked] :: 429".into(),

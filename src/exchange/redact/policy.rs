@@ -1,11 +1,12 @@
 //! What a CRM's profile says about its fields: which may be shown, which become tokens. What it does not name is
 //! denied.
 
-use super::fields::Path;
+use super::fields::{MAX_NAME_PARTS, Path};
+use super::kept::Shape;
+use super::policy_spec::{Pii, PolicyError, PolicySpec};
 use super::policy_table::{Entry, Table};
 use super::token;
-use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Longest field name or path in a policy, and longest name from the wire that is looked up at all.
 pub(super) const MAX_NAME_BYTES: usize = 64;
@@ -41,70 +42,13 @@ const CREDENTIALS: [&str; 23] = [
 const CREDENTIAL_PARTS: [&str; 8] =
     ["password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "credential"];
 
-/// A profile's statements, as its file has them. Names match without regard to ASCII case, wherever the field stands;
-/// `deal_stage.name` matches `name` only directly inside `deal_stage` (arrays in between do not count); a final `*`
-/// matches any rest that is shaped like an identifier.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PolicySpec {
-    /// Kept as they are while short, on one line and clear of every detector: enums, statuses, dates, amounts.
-    pub safe: Vec<String>,
-    /// Record ids: field to token kind (`deal_id: deal`).
-    pub ids: BTreeMap<String, String>,
-    /// Personal data: field to what it is.
-    pub pii: BTreeMap<String, Pii>,
-    /// Shown as `[secret]`, containers whole.
-    pub secrets: Vec<String>,
-    /// Names that may be shown as names. Their values are denied unless another list says otherwise.
-    pub known: Vec<String>,
-    /// Words that may be shown in the CRM's error messages, beside the built-in ones.
-    pub words: Vec<String>,
-}
-
-/// What a personal field holds, hence how it is normalised before it becomes a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pii {
-    /// An e-mail address.
-    Email,
-    /// A phone number.
-    Phone,
-    /// A person's or a company's name.
-    Name,
-    /// A postal address or a part of one.
-    Address,
-    /// Free text: no token, only its length.
-    Text,
-}
-
-/// What is wrong with one statement of a profile.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PolicyError {
-    /// Not a name that can match.
-    #[error("`{0}` is not a field name: [A-Za-z0-9_-]+, parents before dots, `*` only at the end, at most 64 bytes")]
-    BadName(String),
-    /// Not a word that can stand before a token's colon.
-    #[error("`{kind}` is not a token kind for `{field}`: [a-z0-9_]{{1,32}}")]
-    BadKind {
-        /// The field.
-        field: String,
-        /// The word given.
-        kind: String,
-    },
-    /// The same field has two statements.
-    #[error("`{0}` is listed twice")]
-    Twice(String),
-    /// A credential cannot be shown, not even as a token.
-    #[error("`{0}` names a credential: it can only be listed under secrets")]
-    Credential(String),
-}
-
 /// What becomes of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Replaced by its length: the rule of every field that is not named.
     Denied,
-    Safe,
+    /// Shown, if it has the shape.
+    Safe(Shape),
     /// Index into the policy's kinds.
     Id(u16),
     Pii(Pii),
@@ -122,7 +66,7 @@ pub(super) struct Field<'p> {
 pub(super) enum Shown<'p> {
     /// The profile's own spelling.
     Literal(&'p str),
-    /// As it came: it matches a `*` statement and is shaped like an identifier.
+    /// As it came: it matches a `*` statement, and its rest is plain.
     AsIs,
 }
 
@@ -132,7 +76,8 @@ pub struct Policy {
     /// Longest first, so that the most particular one wins; lower case, without the `*`.
     prefixes: Vec<(Box<str>, Rule)>,
     kinds: Vec<Box<str>>,
-    words: HashMap<Box<str>, ()>,
+    /// Whether each is a kind of record.
+    words: HashMap<Box<str>, bool>,
 }
 
 impl Policy {
@@ -149,7 +94,8 @@ impl Policy {
             }
         }
         policy.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        policy.words.extend(spec.words.iter().map(|w| (w.to_ascii_lowercase().into(), ())));
+        policy.words.extend(spec.words.iter().map(|w| (w.to_ascii_lowercase().into(), false)));
+        policy.words.extend(spec.nouns.iter().map(|w| (w.to_ascii_lowercase().into(), true)));
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
     }
 
@@ -182,7 +128,11 @@ impl Policy {
             return Field { name: Some(Shown::Literal(&entry.name)), rule: rule.unwrap_or(Rule::Denied) };
         }
         match self.prefixes.iter().find(|(prefix, _)| starts_with(name, prefix)) {
-            Some((_, rule)) if is_identifier(name) => Field { name: Some(Shown::AsIs), rule: *rule },
+            Some((prefix, rule)) if is_plain_rest(&name[prefix.len()..]) => {
+                Field { name: Some(Shown::AsIs), rule: *rule }
+            }
+            // Whatever is behind the beginning, it is no less secret.
+            Some((_, rule)) if !matches!(rule, Rule::Safe(_)) => Field { name: None, rule: *rule },
             _ => Field { name: None, rule: Rule::Denied },
         }
     }
@@ -196,9 +146,23 @@ impl Policy {
         self.words.contains_key(lower_word)
     }
 
+    /// True for a word behind which a number is a record's id: a kind of record, or the name of a field that holds an id.
+    pub(super) fn is_record(&self, lower_word: &str) -> bool {
+        let of_id = || self.table.find(lower_word).is_some_and(|e| matches!(e.bare, Some(Rule::Id(_))));
+        self.words.get(lower_word) == Some(&true) || self.kinds.iter().any(|k| k.as_ref() == lower_word) || of_id()
+    }
+
     fn statements<'s>(&mut self, spec: &'s PolicySpec, errors: &mut Vec<PolicyError>) -> Vec<(&'s str, Rule)> {
         let mut all: Vec<(&str, Rule)> = Vec::new();
-        all.extend(spec.safe.iter().map(|n| (n.as_str(), Rule::Safe)));
+        for (names, shape) in [
+            (&spec.dates, Shape::Date),
+            (&spec.numbers, Shape::Number),
+            (&spec.flags, Shape::Flag),
+            (&spec.enums, Shape::Enum),
+            (&spec.names, Shape::Names),
+        ] {
+            all.extend(names.iter().map(|n| (n.as_str(), Rule::Safe(shape))));
+        }
         all.extend(spec.pii.iter().map(|(n, pii)| (n.as_str(), Rule::Pii(*pii))));
         all.extend(spec.secrets.iter().map(|n| (n.as_str(), Rule::Secret)));
         all.extend(spec.known.iter().map(|n| (n.as_str(), Rule::Denied)));
@@ -224,7 +188,9 @@ impl Policy {
 
     fn add(&mut self, name: &str, rule: Rule) -> Result<(), PolicyError> {
         let (plain, wild) = name.strip_suffix('*').map_or((name, false), |prefix| (prefix, true));
-        if name.len() > MAX_NAME_BYTES || !plain.split('.').all(is_identifier) || (wild && plain.contains('.')) {
+        let parts = plain.split('.').count();
+        let deep = parts > MAX_NAME_PARTS || (wild && parts > 1);
+        if name.len() > MAX_NAME_BYTES || deep || !plain.split('.').all(is_identifier) {
             return Err(PolicyError::BadName(name.to_owned()));
         }
         if is_credential(plain) && rule != Rule::Secret && rule != Rule::Denied {
@@ -301,6 +267,14 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// What may stand behind the beginning that a `*` statement gives, `[a-z0-9_]{0,40}`: field names that systems make of labels.
+/// A label itself, with its capitals and hyphens, may be somebody's name.
+fn is_plain_rest(rest: &str) -> bool {
+    const MAX_REST_BYTES: usize = 40;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    rest.len() <= MAX_REST_BYTES && rest.bytes().all(plain)
+}
+
 fn starts_with(name: &str, lower_prefix: &str) -> bool {
     name.get(..lower_prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(lower_prefix))
 }
@@ -314,6 +288,7 @@ fn is_credential(name: &str) -> bool {
 mod tests {
     use super::super::fixture::policy;
     use super::*;
+    use std::collections::BTreeMap;
 
     fn rule(policy: &Policy, path: &str) -> Rule {
         let (mut parents, mut name) = (None, path);
@@ -327,8 +302,9 @@ mod tests {
     #[test]
     fn names_match_in_any_case_and_paths_by_their_end() {
         let policy = policy();
-        assert_eq!(rule(&policy, "Status"), Rule::Safe);
-        assert_eq!(rule(&policy, "DEAL_STAGE.Name"), Rule::Safe);
+        assert_eq!(rule(&policy, "Status"), Rule::Safe(Shape::Enum));
+        assert_eq!(rule(&policy, "DEAL_STAGE.Name"), Rule::Safe(Shape::Enum));
+        assert_eq!(rule(&policy, "amount"), Rule::Safe(Shape::Number));
         assert_eq!(rule(&policy, "contact.name"), Rule::Denied);
         assert_eq!(rule(&policy, "emails.value"), Rule::Pii(Pii::Email));
         assert_eq!(rule(&policy, "value"), Rule::Denied);
@@ -336,17 +312,26 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_prefix_wins_and_only_identifiers_match() {
+    fn the_longest_prefix_wins_and_only_plain_rests_match() {
         let policy = policy();
-        assert_eq!(rule(&policy, "cf_tier_level"), Rule::Safe);
+        assert_eq!(rule(&policy, "cf_tier_level"), Rule::Safe(Shape::Enum));
         assert!(policy.field("cf_other", None).name.is_some());
         assert!(policy.field("cf_jean@example.com", None).name.is_none());
+        for name in [
+            "cf_Zoe-Quibblewick",
+            "cf_Quibblewick",
+            "cf_zo\u{e9}",
+            "cf_zoe quibblewick",
+            &format!("cf_{}", "x".repeat(41)),
+        ] {
+            assert!(policy.field(name, None).name.is_none(), "{name}");
+        }
         assert!(policy.field("dupont", None).name.is_none());
     }
 
     #[test]
     fn credentials_cannot_be_listed_as_anything_else() {
-        let spec = PolicySpec { safe: vec!["user.API_TOKEN_2".into()], ..PolicySpec::default() };
+        let spec = PolicySpec { enums: vec!["user.API_TOKEN_2".into()], ..PolicySpec::default() };
         assert_eq!(Policy::new(&spec).err().unwrap(), [PolicyError::Credential("user.API_TOKEN_2".into())]);
         let spec = PolicySpec { known: vec!["password".into()], ..PolicySpec::default() };
         assert_eq!(rule(&Policy::new(&spec).unwrap(), "password"), Rule::Secret);
@@ -355,7 +340,8 @@ mod tests {
     #[test]
     fn every_error_is_told_at_once() {
         let spec = PolicySpec {
-            safe: vec!["a b".into(), "x".into(), "X".into(), "c*d".into()],
+            enums: vec!["a b".into(), "X".into()],
+            dates: vec!["x".into(), "c*d".into()],
             known: vec!["x".into()],
             ids: BTreeMap::from([("id".to_owned(), "Deal!".to_owned())]),
             ..PolicySpec::default()

@@ -91,7 +91,7 @@ mod tests {
         assert!(table.find("x").is_none());
         let names: Vec<String> = (0..500).map(|i| format!("Field_{i}_{}", "x".repeat(i % 20))).collect();
         for name in &names {
-            table.insert(name).bare = Some(Rule::Safe);
+            table.insert(name).bare = Some(Rule::Secret);
         }
         for name in &names {
             assert_eq!(&*table.find(&name.to_uppercase()).unwrap().name, name.as_str());

@@ -24,6 +24,43 @@ pub(super) fn harmless_prefix(bytes: &[u8]) -> usize {
     if date > 0 { date + time_prefix(&bytes[date..]) } else { stamp_prefix(bytes) }
 }
 
+/// True for a day, alone or with a time and the time's zone behind it, in any of the forms below, and nothing else.
+pub(super) fn is_moment(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let date = date_prefix(bytes).max(american_prefix(bytes));
+    if date == 0 {
+        // Thirteen digits are milliseconds: a number, whose range is looked at elsewhere.
+        return matches!(bytes.len(), 8 | 14) && stamp_prefix(bytes) == bytes.len();
+    }
+    let time = time_prefix(&bytes[date..]);
+    let zone = &bytes[date + time..];
+    zone.is_empty() || time > 0 && is_zone(zone)
+}
+
+/// `Z`, ` UTC`, `+02:00`, ` +0200`, `-04`.
+fn is_zone(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
+    if matches!(bytes, b"Z" | b"z" | b"UTC" | b"GMT") {
+        return true;
+    }
+    let Some((b'+' | b'-', offset)) = bytes.split_first() else { return false };
+    let two = |digits: &[u8]| digits.len() == 2 && number(digits).is_some_and(|n| n < 60);
+    match offset.len() {
+        2 => two(offset),
+        4 => two(&offset[..2]) && two(&offset[2..]),
+        5 => two(&offset[..2]) && offset[2] == b':' && two(&offset[3..]),
+        _ => false,
+    }
+}
+
+/// `10/24/2025`, as it is written in the United States.
+fn american_prefix(bytes: &[u8]) -> usize {
+    const LENGTH: usize = 10;
+    let Some(text) = bytes.get(..LENGTH) else { return 0 };
+    let day = text[2] == b'/' && text[5] == b'/' && is_day(&text[6..], &text[..2], &text[3..5]);
+    if day && !bytes.get(LENGTH).is_some_and(u8::is_ascii_digit) { LENGTH } else { 0 }
+}
+
 /// `2025-10-24`, `2025/10/24`, `24/10/2025`, `24-10-2025`, `24.10.2025`.
 fn date_prefix(bytes: &[u8]) -> usize {
     const LENGTH: usize = 10;

@@ -113,6 +113,16 @@ impl Masker {
     }
 }
 
+impl Masker {
+    /// Whether the text is itself a token that this installation may have made. Many a name looks like a hash; few begin
+    /// with the character of this key's version or of one before it.
+    pub fn is_token(&self, text: &str) -> bool {
+        let newest = usize::from(self.key.version()).min(BASE32.len() - 1);
+        let version = |hash: &str| BASE32[..=newest].contains(&hash.as_bytes()[0]);
+        text.split_once(':').is_some_and(|(kind, hash)| is_kind(kind) && is_hash(hash) && version(hash))
+    }
+}
+
 /// True for a word that may stand before the colon.
 pub(super) fn is_kind(kind: &str) -> bool {
     (1..=MAX_KIND_BYTES).contains(&kind.len())
@@ -203,6 +213,16 @@ mod tests {
     fn a_kind_cannot_carry_data() {
         assert!(masker().token("Jean Dupont", "42").as_str().starts_with("id:1"));
         assert!(masker().token("", "42").as_str().starts_with("id:1"));
+    }
+
+    #[test]
+    fn a_token_is_told_from_what_only_looks_like_one() {
+        let masker = masker();
+        assert!(masker.is_token(masker.email_token("jean@example.com").as_str()));
+        assert!(masker_of(3, "another secret of 16").is_token(masker.token("deal", "42").as_str()));
+        for text in ["phone:00491511234567", "name:stephanegarten", "name:zoe", "Name:1k3f9m2c8pw0xz", "", ":", "a:"] {
+            assert!(!masker.is_token(text), "{text}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! One value under one rule: the leaf of every format.
 
 use super::fields::Path;
-use super::policy::{Field, Pii, Policy, Rule, Shown};
-use super::{MAX_MASKED_BYTES, MAX_SAFE_CHARS, Masker, decode, detect, json, shapes};
+use super::policy::{Field, Policy, Rule, Shown};
+use super::policy_spec::Pii;
+use super::{MAX_MASKED_BYTES, Masker, decode, detect, json};
 use std::fmt::Write as _;
 
 /// Deepest chain of documents inside strings: honest payloads have one or two; each may be read as often as it is deep.
@@ -61,8 +62,8 @@ impl<'a> Writer<'a> {
         match rule {
             Rule::Secret => self.quoted(|w| w.out.push_str("[secret]")),
             _ if value.is_empty() => self.quoted(|_| ()),
-            Rule::Safe if is_showable(value) && !is_sentence(value) => self.quoted(|w| w.kept(value)),
-            Rule::Safe | Rule::Denied | Rule::Pii(Pii::Text) => self.document_or_length(value, path, depth),
+            Rule::Safe(shape) if shape.fits(self.policy, value) => self.quoted(|w| w.kept(value)),
+            Rule::Safe(_) | Rule::Denied | Rule::Pii(Pii::Text) => self.document_or_length(value, path, depth),
             Rule::Id(kind) => self.quoted(|w| {
                 let policy = w.policy;
                 w.masker.write_token(&mut w.out, policy.kind(kind), decode::percent_fully(value).trim());
@@ -74,8 +75,8 @@ impl<'a> Writer<'a> {
     /// Writes a number.
     pub(super) fn number(&mut self, rule: Rule, number: Number) {
         match rule {
-            Rule::Safe if number.is_showable() => number.write(&mut self.out),
-            Rule::Safe | Rule::Denied | Rule::Pii(Pii::Text) => self.quoted(|w| w.out.push_str("[number]")),
+            Rule::Safe(shape) if shape.fits_number(number) => number.write(&mut self.out),
+            Rule::Safe(_) | Rule::Denied | Rule::Pii(Pii::Text) => self.quoted(|w| w.out.push_str("[number]")),
             Rule::Secret | Rule::Id(_) | Rule::Pii(_) => {
                 let mut digits = String::with_capacity(24);
                 number.write(&mut digits);
@@ -140,7 +141,7 @@ impl<'a> Writer<'a> {
         self.measure("text", value.chars().count(), "chars");
     }
 
-    /// A showable value: in JSON it has nothing to escape.
+    /// A value that may be shown: no shape has anything to escape in JSON.
     fn kept(&mut self, value: &str) {
         let needs_code = |c: char| matches!(c, ' ' | '%' | '&' | '+' | '#');
         if self.style == Style::Json || !value.contains(needs_code) {
@@ -158,19 +159,6 @@ impl<'a> Writer<'a> {
 }
 
 impl Number {
-    /// Amounts, counts and epochs pass; what is longer may be a phone, a card or an account number.
-    fn is_showable(self) -> bool {
-        /// The year 2100 in seconds: above it no epoch, and hardly an amount.
-        const SECONDS: u64 = 4_102_444_800;
-        /// The years 2000 to 2100 in milliseconds.
-        const MILLISECONDS: std::ops::RangeInclusive<u64> = 946_684_800_000..=4_102_444_800_000;
-        match self {
-            Self::Unsigned(n) => n <= SECONDS || MILLISECONDS.contains(&n),
-            Self::Signed(n) => n.unsigned_abs() <= SECONDS,
-            Self::Float(n) => n.abs() <= SECONDS as f64,
-        }
-    }
-
     fn write(self, out: &mut String) {
         match self {
             Self::Unsigned(n) => push_decimal(out, n),
@@ -198,32 +186,6 @@ fn push_decimal(out: &mut String, mut number: u64) {
         }
     }
     out.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
-}
-
-/// Short, on one line, nothing invisible, none of the signs by which more than one value is strung together, and no
-/// detector.
-pub(super) fn is_showable(value: &str) -> bool {
-    // A character is at most four bytes: longer texts need no counting.
-    value.len() <= MAX_SAFE_CHARS * 4
-        && value.chars().count() <= MAX_SAFE_CHARS
-        && !value.chars().any(|c| is_structure(c) || is_unprintable(c))
-        && (shapes::is_amount(value) || detect::detect(value).is_none())
-}
-
-/// Two words or more, one of them of letters: free text, or a name. An enumeration of one word, a date and an amount pass;
-/// `In progress` does not, which is the price of `Zoe Quibblewick` not passing.
-fn is_sentence(value: &str) -> bool {
-    let is_word = |part: &str| part.chars().filter(|c| c.is_alphabetic()).count() > 1;
-    let of_time = |part: &str| matches!(part, "UTC" | "GMT" | "AM" | "PM" | "am" | "pm");
-    let mut parts = value.split_whitespace().peekable();
-    parts.next().is_some_and(|first| {
-        parts.peek().is_some() && std::iter::once(first).chain(parts).any(|p| is_word(p) && !of_time(p))
-    })
-}
-
-/// `open;name=Dupont`, `{"name"…`, `<name>`: a second value behind the first. It also leaves nothing to escape in JSON.
-fn is_structure(c: char) -> bool {
-    matches!(c, '=' | ';' | '{' | '}' | '[' | ']' | '<' | '>' | '"' | '\\' | '|' | '`')
 }
 
 /// Control characters, line separators and marks that change the order of what is read.

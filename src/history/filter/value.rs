@@ -1,6 +1,7 @@
 //! The values of a filter: times, status ranges, words, patterns. An error says what would be right.
 
 use super::{MAX_LIMIT, Order};
+use crate::exchange::record::METHODS;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp};
@@ -77,6 +78,12 @@ pub(super) fn words(given: &str, set: &[&'static str]) -> Result<Words, String> 
         found.ok_or_else(|| format!("`{}` is none of {}", shown(word), set.join(", ")))
     };
     Ok(Words { list: list.split(',').map(find).collect::<Result<_, _>>()?, not })
+}
+
+/// A registered method in any case, or `OTHER`: what records have.
+pub(super) fn method(given: &str) -> Result<String, String> {
+    let found = METHODS.into_iter().find(|method| method.eq_ignore_ascii_case(given));
+    found.map(str::to_owned).ok_or_else(|| format!("`{}` is none of {}", shown(given), METHODS.join(", ")))
 }
 
 /// Any text that is not empty and not too long.

@@ -58,7 +58,7 @@ counted_set! {
     SpanResult {
         /// The collector took them.
         Sent = "sent",
-        /// The collector refused them or could not be reached.
+        /// The collector refused them, or rejected them from a batch that it took, or could not be reached.
         Failed = "failed",
         /// There was no room to wait for the collector.
         Dropped = "dropped",

@@ -1,8 +1,7 @@
 //! Methods as label values: a closed set.
 
-/// The label's values; the last stands for every method that is not registered here.
-pub(super) const METHODS: [&str; 10] =
-    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "OTHER"];
+/// The label's values; the last stands for every method that is not registered.
+pub(super) use crate::exchange::record::METHODS;
 
 /// Index of `method` in [`METHODS`].
 pub(super) fn index(method: &str) -> u8 {

@@ -177,6 +177,11 @@ impl PathShard {
         self.upstream.abandoned();
     }
 
+    /// Counts an answer that Vigie made itself, or the upstream's that broke off; once an exchange, whatever else is counted.
+    pub fn agent_error(&self, error: AgentError) {
+        self.upstream.agent_error(error);
+    }
+
     /// Observes an exchange at its end: head read → last byte handed over, and Vigie's own share up to the answer's head.
     pub fn observe_exchange(&self, total_us: u64, overhead_us: u64) {
         self.durations.request.observe(total_us);

@@ -240,7 +240,7 @@ fn total(text: &str, family: &str) -> f64 {
 fn a_call_without_an_upstream_is_counted_and_brings_no_label_of_its_own() {
     let metrics = metrics(Caps::default());
     metrics.request(&place(1, "unknown", "none", "/secret/path"), "GET", 404, Outcome::AgentError);
-    metrics.upstream("none").agent_error(AgentError::NoUpstream);
+    metrics.path(&place(1, "unknown", "none", "none"), 0).agent_error(AgentError::NoUpstream);
     let text = text(&metrics);
     assert!(!text.contains("/secret/path"));
     assert_eq!(value(&text, r#"vigie_outcomes_total{upstream="none",outcome="agent_error"}"#), Some(1.0));

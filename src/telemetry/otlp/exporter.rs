@@ -1,36 +1,66 @@
 //! The OTLP exporter over gRPC or HTTP, from the configuration alone.
 
 use super::way::Way;
-use super::{EXPORT_TIMEOUT, Error};
+use super::{EXPORT_TIMEOUT, Error, grpc};
 use crate::telemetry::{OtlpProtocol, TraceConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanExporter as _;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use prost::Message;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::runtime::Handle;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{ClientTlsConfig, Endpoint};
 
 /// Most bytes of a collector's answer that are read; an OTLP answer is a few bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
+/// How the agent names itself to a collector over gRPC.
+const USER_AGENT: &str = concat!("vigie/", env!("CARGO_PKG_VERSION"));
+
 /// Path of OTLP over HTTP, to be named in full when the address is set in code.
 const HTTP_PATH: &str = "/v1/traces";
 
+/// What sends batches to the collector.
+pub(super) enum Exporter {
+    Grpc(grpc::Client),
+    Http {
+        exporter: SpanExporter,
+        /// Spans rejected in the last answer; the exporter itself only logs them.
+        rejected: Arc<AtomicI64>,
+    },
+}
+
+impl Exporter {
+    /// Sends a batch; gives the number of its spans that the collector rejected, as it says itself.
+    pub(super) async fn export(&self, batch: Vec<SpanData>) -> Result<i64, String> {
+        match self {
+            Self::Grpc(client) => client.export(batch).await,
+            Self::Http { exporter, rejected } => {
+                rejected.store(0, Ordering::Relaxed);
+                exporter.export(batch).await.map_err(|error| error.to_string())?;
+                Ok(rejected.load(Ordering::Relaxed))
+            }
+        }
+    }
+}
+
 /// Builds the exporter. Connections are made by `way`, on `runtime`.
-pub(super) fn build(endpoint: &str, config: &TraceConfig, way: &Way, runtime: &Handle) -> Result<SpanExporter, Error> {
+pub(super) fn build(endpoint: &str, config: &TraceConfig, way: &Way, runtime: &Handle) -> Result<Exporter, Error> {
     let headers = headers(config)?;
+    let resource = resource(&config.service_name);
     // tonic spawns its connection when built, reqwest when it sends: both need the runtime around them.
     let _inside = runtime.enter();
-    let mut exporter = match config.protocol {
-        OtlpProtocol::Grpc => grpc(endpoint, headers, way),
-        OtlpProtocol::Http => http(endpoint, config, way, runtime),
-    }?;
-    exporter.set_resource(&resource(&config.service_name));
-    Ok(exporter)
+    match config.protocol {
+        OtlpProtocol::Grpc => grpc(endpoint, headers, way, &resource),
+        OtlpProtocol::Http => http(endpoint, config, way, runtime, &resource),
+    }
 }
 
 /// The address for messages: without user, password, path or query.
@@ -78,8 +108,9 @@ fn resource(service_name: &str) -> Resource {
         .build()
 }
 
-fn grpc(endpoint: &str, headers: HeaderMap, way: &Way) -> Result<SpanExporter, Error> {
+fn grpc(endpoint: &str, headers: HeaderMap, way: &Way, resource: &Resource) -> Result<Exporter, Error> {
     let channel = Endpoint::from_shared(endpoint.to_owned()).map_err(|error| unusable(endpoint, error))?;
+    let channel = channel.user_agent(USER_AGENT).map_err(|error| unusable(endpoint, error))?;
     let mut channel = channel.timeout(EXPORT_TIMEOUT);
     if way.tls() {
         let tls = ClientTlsConfig::new().with_native_roots();
@@ -90,24 +121,30 @@ fn grpc(endpoint: &str, headers: HeaderMap, way: &Way) -> Result<SpanExporter, E
         let way = way.clone();
         async move { way.connect().await }
     });
-    let builder = SpanExporter::builder()
-        .with_tonic()
-        .with_channel(channel.connect_with_connector_lazy(connector))
-        .with_timeout(EXPORT_TIMEOUT)
-        .with_metadata(MetadataMap::from_headers(headers));
-    builder.build().map_err(|error| unusable(endpoint, error))
+    let channel = channel.connect_with_connector_lazy(connector);
+    Ok(Exporter::Grpc(grpc::Client::new(channel, MetadataMap::from_headers(headers), resource)))
 }
 
-fn http(endpoint: &str, config: &TraceConfig, way: &Way, runtime: &Handle) -> Result<SpanExporter, Error> {
+fn http(
+    endpoint: &str,
+    config: &TraceConfig,
+    way: &Way,
+    runtime: &Handle,
+    resource: &Resource,
+) -> Result<Exporter, Error> {
     let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
-    SpanExporter::builder()
+    let rejected = Arc::new(AtomicI64::new(0));
+    let client = SpawningClient { way: way.clone(), runtime: runtime.clone(), rejected: Arc::clone(&rejected) };
+    let mut exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(with_path(endpoint))
         .with_timeout(EXPORT_TIMEOUT)
         .with_headers(headers.collect())
-        .with_http_client(SpawningClient { way: way.clone(), runtime: runtime.clone() })
+        .with_http_client(client)
         .build()
-        .map_err(|error| unusable(endpoint, error))
+        .map_err(|error| unusable(endpoint, error))?;
+    exporter.set_resource(resource);
+    Ok(Exporter::Http { exporter, rejected })
 }
 
 /// The address of OTLP's traces below a base address; one that names the path already stays.
@@ -121,13 +158,24 @@ fn with_path(endpoint: &str) -> String {
 struct SpawningClient {
     way: Way,
     runtime: Handle,
+    rejected: Arc<AtomicI64>,
 }
 
 #[async_trait::async_trait]
 impl HttpClient for SpawningClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.runtime.spawn(send(self.way.client()?, request)).await?
+        let answer = self.runtime.spawn(send(self.way.client()?, request)).await??;
+        if answer.status().is_success() {
+            self.rejected.store(rejected(answer.body()), Ordering::Relaxed);
+        }
+        Ok(answer)
     }
+}
+
+/// Spans that a collector rejected, as its answer says; none if it cannot be read.
+fn rejected(answer: &[u8]) -> i64 {
+    let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
+    answer.partial_success.map_or(0, |partial| partial.rejected_spans)
 }
 
 async fn send(client: reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {

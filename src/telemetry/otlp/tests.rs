@@ -9,6 +9,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use prost::Message;
 use tokio::net::TcpListener;
 
 /// Longest wait for something that happens at once when all is well.
@@ -55,29 +57,42 @@ struct Received {
     body: Bytes,
 }
 
-type Sink = tokio::sync::mpsc::UnboundedSender<Received>;
+#[derive(Clone)]
+struct Sink {
+    received: tokio::sync::mpsc::UnboundedSender<Received>,
+    rejected: i64,
+}
 
-/// An empty protobuf message is a complete answer, over HTTP as it is, over gRPC in a frame with trailers.
+/// The answer's message, empty if nothing is rejected: over HTTP as it is, over gRPC in a frame with trailers.
 async fn take(State(sink): State<Sink>, request: Request) -> Response {
     let grpc = request.headers().get("content-type").is_some_and(|v| v == "application/grpc");
     let path = request.uri().path().to_owned();
     let key = request.headers().get("x-key").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    let _ = sink.send(Received { path, key, body });
+    let _ = sink.received.send(Received { path, key, body });
+    let partial = ExportTracePartialSuccess { rejected_spans: sink.rejected, error_message: String::new() };
+    let partial_success = (sink.rejected > 0).then_some(partial);
+    let message = ExportTraceServiceResponse { partial_success }.encode_to_vec();
     if !grpc {
-        return [("content-type", "application/x-protobuf")].into_response();
+        return ([("content-type", "application/x-protobuf")], message).into_response();
     }
     let trailers = http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
-    let frame = http_body_util::Full::new(Bytes::from_static(&[0; 5]));
+    let frame = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+    let frame = http_body_util::Full::new(Bytes::from(frame));
     let body = Body::new(frame.with_trailers(std::future::ready(Some(Ok(trailers)))));
     ([("content-type", "application/grpc")], body).into_response()
 }
 
 async fn collector() -> (String, tokio::sync::mpsc::UnboundedReceiver<Received>) {
+    collector_rejecting(0).await
+}
+
+/// A collector that rejects so many spans of each batch.
+async fn collector_rejecting(rejected: i64) -> (String, tokio::sync::mpsc::UnboundedReceiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let (sink, received) = tokio::sync::mpsc::unbounded_channel();
-    let app = axum::Router::new().fallback(take).with_state(sink);
+    let (sender, received) = tokio::sync::mpsc::unbounded_channel();
+    let app = axum::Router::new().fallback(take).with_state(Sink { received: sender, rejected });
     tokio::spawn(async move { axum::serve(listener, app).await });
     (address, received)
 }
@@ -115,6 +130,19 @@ async fn spans_arrive_over_http() {
 #[tokio::test]
 async fn spans_arrive_over_grpc() {
     arrives(OtlpProtocol::Grpc, "/opentelemetry.proto.collector.trace.v1.TraceService/Export").await;
+}
+
+#[tokio::test]
+async fn spans_that_the_collector_rejects_are_not_sent() {
+    for protocol in [OtlpProtocol::Http, OtlpProtocol::Grpc] {
+        for (rejected, expected) in [(2, [1, 2, 0]), (1_000, [0, 3, 0])] {
+            let ((address, _received), metrics) = (collector_rejecting(rejected).await, metrics());
+            let exporter = start(&config(address, protocol), &metrics);
+            assert!(exporter.try_send(spans()));
+            exporter.shutdown(PATIENCE).await;
+            assert_eq!(counts(&metrics), expected, "{protocol:?}, {rejected} rejected");
+        }
+    }
 }
 
 #[tokio::test]

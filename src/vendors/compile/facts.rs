@@ -1,6 +1,7 @@
 //! Where each section's facts come from.
 
 use super::{Compiler, File};
+use crate::vendors::fields::Fields;
 use crate::vendors::{Fact, Trust};
 
 impl Compiler<'_> {
@@ -12,7 +13,7 @@ impl Compiler<'_> {
             ("links".into(), &file.links.from, file.links.note.as_ref(), !file.links.places.is_empty()),
             ("answers".into(), &file.answers.from, file.answers.note.as_ref(), false),
             ("errors".into(), &file.errors.from, file.errors.note.as_ref(), !file.errors.message.is_empty()),
-            ("fields".into(), &file.fields.from, file.fields.note.as_ref(), !file.fields.safe.is_empty()),
+            ("fields".into(), &file.fields.from, file.fields.note.as_ref(), has_fields(&file.fields)),
         ];
         let hidden = &file.errors.hidden;
         let some_hidden = !hidden.non_empty.is_empty() || !hidden.is_false.is_empty();
@@ -66,4 +67,10 @@ impl Compiler<'_> {
         }
         self.facts.push(Fact { about, trust, from: from.to_vec(), note: note.cloned() });
     }
+}
+
+/// What is shown must have been read somewhere; what is masked need not.
+fn has_fields(fields: &Fields) -> bool {
+    let Fields { dates, numbers, flags, enums, names, .. } = fields;
+    [dates, numbers, flags, enums, names].iter().any(|list| !list.is_empty())
 }

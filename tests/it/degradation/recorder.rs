@@ -1,6 +1,6 @@
 //! The recorder's thread never runs: what the data path counts itself must carry the alarms.
 
-use crate::support::{DEADLINE, Origin, client, eventually, metrics::sum, origin};
+use crate::support::{DEADLINE, Origin, RawAnswer, RawOrigin, client, eventually, metrics::sum, origin};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,13 +15,17 @@ use vigie::upstream;
 const QUEUE: usize = 16;
 const FAILURES: usize = 6;
 const CALLS: usize = 100;
+const CLOSED: usize = 20;
 
-/// A data path before `address`, whose exchanges nobody takes.
-async fn start(address: SocketAddr) -> (Running, Arc<Metrics>, Handle) {
-    let upstreams = [upstream::Config::plain("crm", &address.ip().to_string(), address.port(), None)];
+/// A data path before the addresses, whose exchanges nobody takes.
+async fn start(crm: SocketAddr, closing: SocketAddr) -> (Running, Arc<Metrics>, Handle) {
+    let upstreams = [
+        upstream::Config::plain("crm", &crm.ip().to_string(), crm.port(), None),
+        upstream::Config::plain("closing", &closing.ip().to_string(), closing.port(), Some("/closing")),
+    ];
     let clock = Clock::system();
     let metrics = Metrics::new(Options {
-        upstreams: &["crm".into()],
+        upstreams: &["crm".into(), "closing".into()],
         integrations: &[],
         caps: Caps::default(),
         workers: 2,
@@ -58,8 +62,10 @@ async fn with_the_recorder_stopped_the_alarms_still_count() {
         async move { origin::json(if failing { 503 } else { 200 }, "{}") }
     })
     .await;
-    let (running, metrics, queue) = start(crm.address()).await;
-    let url = format!("http://{}/api/contacts", running.addresses()[0]);
+    let closing = RawOrigin::start(RawAnswer::Close(Vec::new())).await;
+    let (running, metrics, queue) = start(crm.address(), closing.address()).await;
+    let base = format!("http://{}", running.addresses()[0]);
+    let url = format!("{base}/api/contacts");
     let client = client();
     let mut failed = 0;
     for _ in 0..CALLS {
@@ -68,8 +74,15 @@ async fn with_the_recorder_stopped_the_alarms_still_count() {
         answer.bytes().await.expect("a whole body");
     }
     assert_eq!(failed, FAILURES);
+    for _ in 0..CLOSED {
+        let answer = client.get(format!("{base}/closing/api/contacts")).send().await.expect("an answer");
+        assert_eq!(answer.headers()["x-vigie-error"], "upstream_closed");
+    }
+    // Refused before there is an upstream.
+    let refused = client.get(&url).header("host", "a@b").send().await.expect("an answer");
+    assert_eq!(refused.headers()["x-vigie-error"], "bad_host");
 
-    let lost = (CALLS - QUEUE) as f64;
+    let lost = (CALLS + CLOSED + 1 - QUEUE) as f64;
     let scraped = eventually("every exchange counted", DEADLINE, || async {
         let scraped = scrape(&metrics);
         (sum(&scraped, "vigie_recorder_dropped_total", "stage=\"queue\"") == lost).then_some(scraped)
@@ -79,8 +92,11 @@ async fn with_the_recorder_stopped_the_alarms_still_count() {
     assert_eq!(seen("vigie_window_server_errors", "upstream=\"crm\""), FAILURES as f64);
     assert_eq!(seen("vigie_window_attempts", "upstream=\"crm\""), CALLS as f64);
     assert_eq!(seen("vigie_attempts_total", "status_code=\"503\""), FAILURES as f64);
-    assert_eq!(seen("vigie_attempts_total", ""), CALLS as f64);
-    assert_eq!(seen("vigie_upstream_duration_seconds_count", ""), CALLS as f64);
+    assert_eq!(seen("vigie_attempts_total", "upstream=\"crm\""), CALLS as f64);
+    assert_eq!(seen("vigie_upstream_duration_seconds_count", "upstream=\"crm\""), CALLS as f64);
+    assert_eq!(seen("vigie_agent_errors_total", "upstream=\"closing\",kind=\"upstream_closed\""), CLOSED as f64);
+    assert_eq!(seen("vigie_agent_errors_total", "upstream=\"none\",kind=\"bad_host\""), 1.0);
+    assert_eq!(seen("vigie_agent_errors_total", ""), CLOSED as f64 + 1.0);
     assert_eq!(seen("vigie_requests_total", "outcome=\"unclassified\""), lost);
     assert_eq!(seen("vigie_outcomes_total", "outcome=\"unclassified\""), lost);
     assert_eq!(seen("vigie_outcomes_total", "outcome=\"ok\""), 0.0);

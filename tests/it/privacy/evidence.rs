@@ -1,6 +1,7 @@
 //! Everything that left the agent, gathered to be searched.
 
-use super::leaks::leaks;
+use super::leaks::{ID, leaks};
+use super::plants::{KEY, MAIL, NAME, PHONE, percent};
 use crate::support::agent::vigie;
 use crate::support::{DEADLINE, Origin, TestAgent, client, eventually};
 use axum::body::{Body, to_bytes};
@@ -77,6 +78,7 @@ impl Evidence {
         for path in paths {
             self.0.push((path.to_owned(), agent.admin_text(path).await.into_bytes()));
         }
+        searches(agent).await;
         self.0.push(("/metrics as OpenMetrics".to_owned(), open_metrics(agent).await));
         for format in ["json", "table"] {
             let mut command = vigie(&["log", "--last", "1000", "--output", format, "--admin", &agent.admin_url()]);
@@ -122,6 +124,7 @@ impl Evidence {
             ".idx",
             ".tail",
             "addresses.json",
+            "audit",
             "spans",
             "callers",
             "table",
@@ -133,6 +136,18 @@ impl Evidence {
         let found: Vec<String> =
             self.0.iter().flat_map(|(name, b)| leaks(b).into_iter().map(move |l| format!("{name}: {l}"))).collect();
         assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
+    }
+}
+
+/// Searches by every key for what was planted: the answer may say what it did not understand to the one who asks, the audit log
+/// may not.
+async fn searches(agent: &TestAgent) {
+    let words = ["Quibblewick", "zoe-quibblewick", MAIL, NAME, PHONE, "0699887766", "phone:33699887766000", ID, KEY];
+    for key in vigie::history::KEYS {
+        for word in words {
+            let url = format!("{}/api/v1/records?{key}={}", agent.admin_url(), percent(word, 1));
+            client().get(url).send().await.expect("an answer");
+        }
     }
 }
 

@@ -80,6 +80,10 @@ fn bodies() -> Vec<Plant> {
     let in_text = json!({ "payload": json!({ "inner": person.to_string() }).to_string() });
     let safe = json!({ "contact": { "status": MAIL, "created_at": PHONE, "amount": 33699887766u64, "currency": KEY,
         "lifecycle_stage_id": MAIL, "deal_stage": NAME, "type": jwt(), "time_zone": format!("Basic {}", basic()) } });
+    let shaped = json!({ "created_at": NAME, "updated_at": "Quibblewick", "due_date": "2025-10-24 Quibblewick", "amount": "Quibblewick",
+        "probability": NAME, "page": "Quibblewick", "is_active": "Quibblewick", "completed": NAME, "sort": "Quibblewick",
+        "include": "owner,Quibblewick", "entities": ["contact", "Quibblewick"], "attribute": { "x": "Quibblewick" } });
+    let custom = json!({ "cf_Zoe-Quibblewick": 1, "custom_field": { "cf_Quibblewick": "open", "CF_QUIBBLEWICK": 2 } });
     let keys = json!({ MAIL: 1, NAME: "open", "x": { PHONE: [{ KEY: true }] }, ID: null, (percent(MAIL, 2)): 1 });
     let secrets = json!({ "password": KEY, "token": KEY, "api_key": KEY, "access_token": jwt(), "auth": { "x": KEY } });
     let by_escape = format!(
@@ -98,6 +102,8 @@ fn bodies() -> Vec<Plant> {
         ("forty levels deep", deep.to_string()),
         ("JSON in JSON in JSON", in_text.to_string()),
         ("fields that are safe", safe.to_string()),
+        ("dates, numbers, flags and names", shaped.to_string()),
+        ("names of custom fields", custom.to_string()),
         ("keys", keys.to_string()),
         ("secrets", secrets.to_string()),
         ("escapes", by_escape),
@@ -119,7 +125,8 @@ fn basic() -> String {
 
 fn typed_bodies() -> Vec<Plant> {
     let form = format!(
-        "email={}&last_name={}&status={}&{}=1&payload={}&mobile_number={}&token={KEY}&x={MAIL}",
+        "email={}&last_name={}&status={}&{}=1&payload={}&mobile_number={}&token={KEY}&x={MAIL}\
+         &password[a][b][c][status]=quibblewick&token.a.b.c.status=quibblewick",
         percent(MAIL, 1),
         NAME.replace(' ', "+"),
         percent(MAIL, 2),
@@ -135,6 +142,8 @@ fn typed_bodies() -> Vec<Plant> {
         part("name=\"status\"", PHONE),
         part(&format!("name=\"file\"; filename=\"{NAME}.csv\"\r\nContent-Type: text/csv"), &format!("{NAME};{MAIL}\n")),
         part(&format!("name=\"file\"; filename*=UTF-8''{}", percent(NAME, 1)), NAME),
+        part("name=\"password[a][b][c][status]\"", "quibblewick"),
+        part("name=\"token.a.b.c.d.e.f.status\"", "quibblewick"),
         part("name=\"json\"\r\nContent-Type: application/json", &json!({ "email": MAIL }).to_string()),
     ]
     .concat();
@@ -207,6 +216,11 @@ fn queries() -> Vec<Plant> {
         format!("sort=email%3AQuibblewick;page={MAIL}&&=&per_page={ID}"),
         format!("status={}", STANDARD.encode(MAIL).replace('=', "%3D")),
         format!("id={ID}&ids[]={ID},{ID}"),
+        "page=Quibblewick&per_page=Quibblewick&created_at=Quibblewick&amount=Quibblewick&is_active=Quibblewick"
+            .to_owned(),
+        "sort=Quibblewick&include=Zoe%2BQuibblewick&filter=Zoe%2BQuibblewick&cf_Zoe-Quibblewick=1".to_owned(),
+        "password[a][b][c][status]=quibblewick&token.a.b.c.status=quibblewick".to_owned(),
+        "api_key%5Ba%5D%5Bb%5D%5Bc%5D%5Bd%5D%5Bstatus%5D=quibblewick".to_owned(),
     ];
     let target = |query: &str| request("GET", &format!("/crm/api/contacts?{query}"), &[], b"");
     raw.iter().map(|query| plant(format!("query {query}"), target(query))).collect()

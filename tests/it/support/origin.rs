@@ -223,6 +223,11 @@ impl RawOrigin {
         Self { address, heads, accepting }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://…`, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
