@@ -153,7 +153,8 @@ impl Connection {
                 continue;
             }
             self.keep_alive &= head.keep_alive;
-            self.reading = Reading::Body(head.length);
+            // An answer without a body is over: nobody may ever ask for the rest of it.
+            self.reading = if head.length.has_ended() { Reading::Nothing } else { Reading::Body(head.length) };
             return Poll::Ready(Ok(head.parts));
         }
     }

@@ -39,6 +39,57 @@ async fn an_upstream_connection_is_used_again() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_leaves_its_connection_open() {
+    for (method, answer) in [
+        ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n"),
+        ("DELETE", "HTTP/1.1 204 No Content\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 17\r\n\r\n"),
+        ("POST", "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"),
+    ] {
+        let origin = Scripted::start(move |mut wire, _| async move {
+            loop {
+                wire.head().await;
+                wire.send(answer).await;
+            }
+        })
+        .await;
+        let agent = TestAgent::start(origin.url(), one_worker()).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        for id in ["empty.1", "empty.2"] {
+            caller.send(head(method, "/api/deals/7", id, "")).await;
+            assert_eq!(caller.head().await.split(' ').nth(1), answer.split(' ').nth(1), "{method}: {answer}");
+        }
+        assert_eq!(origin.connections(), 1, "{method}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_204_that_speaks_of_a_body_is_the_last_on_its_connection() {
+    const FORGED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-forged: 1\r\n\r\n{}";
+    for framing in ["content-length: 61\r\n", "transfer-encoding: chunked\r\n"] {
+        let origin = Scripted::start(move |mut wire, number| async move {
+            wire.head().await;
+            if number == 0 {
+                wire.send(format!("HTTP/1.1 204 No Content\r\n{framing}\r\n")).await;
+                // The body that it spoke of comes when the next request does, and would be that one's answer.
+                wire.head().await;
+                wire.send(FORGED).await;
+            } else {
+                wire.send(OK).await;
+            }
+        })
+        .await;
+        let agent = TestAgent::start(origin.url(), one_worker()).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("DELETE", "/api/deals/7", "says.more", "")).await;
+        assert!(caller.head().await.starts_with("http/1.1 204 "));
+        let reply = call(&mut caller, "POST", "after").await;
+        assert!(reply.starts_with("http/1.1 200 ") && !reply.contains("x-forged"), "{framing}: {reply}");
+        assert_eq!(origin.connections(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_the_upstream_closed_is_replaced() {
     let origin = Scripted::start(|mut wire, _| async move {
         wire.head().await;
