@@ -4,7 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How long a drain leaves an idle HTTP/1.1 connection open: a request that is on its way is still answered, and its answer
+/// tells the caller to come again on a new connection.
+pub const LINGER: Duration = Duration::from_millis(100);
 
 /// One worker's signal.
 #[derive(Default)]
@@ -71,6 +77,27 @@ impl Watch {
     /// The flag alone, for what outlives a borrow of the watch.
     pub fn flag(&self) -> Rc<Cell<bool>> {
         Rc::clone(&self.told)
+    }
+
+    /// Waits until the connection was told to finish, and [`LINGER`] longer for what is on its way.
+    pub async fn lingered(&mut self) {
+        std::future::poll_fn(|cx| {
+            self.list(cx.waker());
+            if self.has_begun() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        tokio::time::sleep(LINGER).await;
+    }
+
+    /// Waits for the first byte of `stream`, or its end; false when it is to finish and has said nothing.
+    pub async fn spoken(&mut self, stream: &TcpStream) -> bool {
+        let mut first = [0];
+        tokio::select! {
+            biased;
+            // That it broke is seen by whoever reads it.
+            _ = stream.peek(&mut first) => true,
+            () = self.lingered() => false,
+        }
     }
 
     /// Lists the task that polls the connection. A connection never changes its task, so once is enough.
