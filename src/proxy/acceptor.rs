@@ -3,7 +3,7 @@
 //! Letting the kernel spread connections (SO_REUSEPORT) leaves two to four keep-alive connections on one core and resets
 //! queued ones when a listener closes.
 
-use super::admission::{Admission, Place};
+use super::admission::{Admission, Place, Tongue};
 use super::worker::{Current, Shared, Worker};
 use super::{Config, StartError, Surroundings, make_ready, serve};
 use crate::upstream;
@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 use tokio_util::sync::CancellationToken;
 
@@ -58,16 +59,19 @@ struct Door {
     address: SocketAddr,
     slot: usize,
     stop: CancellationToken,
+    /// A reload may change it.
+    tongue: watch::Sender<Tongue>,
     accepting: Task<()>,
 }
 
 impl Door {
-    fn open(bound: Bound, lanes: &Arc<[Lane]>, admission: &Arc<Admission>) -> Self {
+    fn open(bound: Bound, tongue: Tongue, lanes: &Arc<[Lane]>, admission: &Arc<Admission>) -> Self {
         let Bound { configured, address, slot, listener } = bound;
         let stop = CancellationToken::new();
-        let entry = Entry { slot, lanes: Arc::clone(lanes), admission: Arc::clone(admission) };
+        let (tongue, spoken) = watch::channel(tongue);
+        let entry = Entry { slot, tongue: spoken, lanes: Arc::clone(lanes), admission: Arc::clone(admission) };
         let accepting = tokio::spawn(accept(listener, entry, stop.clone()));
-        Self { configured, address, slot, stop, accepting }
+        Self { configured, address, slot, stop, tongue, accepting }
     }
 
     /// Takes over what waits, and closes.
@@ -182,8 +186,15 @@ impl Running {
             // A worker that is gone needs no configuration.
             let _ = lane.sender.send(Handed::Configuration(Arc::clone(&shared)));
         }
+        let tongue = |slot: usize| Tongue::of(shared.entrances.get(slot).and_then(Option::as_ref));
+        for door in &self.doors {
+            door.tongue.send_replace(tongue(door.slot));
+        }
         // Their first connection comes behind the configuration that knows them.
-        self.doors.extend(bound.into_iter().map(|bound| Door::open(bound, &self.lanes, &self.admission)));
+        for bound in bound {
+            let tongue = tongue(bound.slot);
+            self.doors.push(Door::open(bound, tongue, &self.lanes, &self.admission));
+        }
         let order = |door: &Door| slots.iter().position(|slot| *slot == door.slot);
         self.doors.sort_by_key(order);
     }
@@ -211,6 +222,7 @@ pub fn number(slot: usize) -> u32 {
 /// Where a listener's connections go.
 struct Entry {
     slot: usize,
+    tongue: watch::Receiver<Tongue>,
     lanes: Arc<[Lane]>,
     admission: Arc<Admission>,
 }
@@ -219,7 +231,7 @@ impl Entry {
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         match self.admission.admit(peer.ip()) {
             Ok(place) => self.hand_over(stream, place),
-            Err(refused) => self.admission.turn_away(stream, refused),
+            Err(refused) => self.admission.turn_away(stream, *self.tongue.borrow(), refused),
         }
     }
 

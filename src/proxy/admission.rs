@@ -1,7 +1,9 @@
-//! How many connections there may be, all together and from one address, and what one too many is told.
+//! How many connections there may be, all together and from one address, and what one too many is told, in the words of the
+//! protocol that its listener speaks.
 
 use super::limits::Limits;
-use super::reply;
+use super::worker::Entrance;
+use super::{preface, reply};
 use crate::exchange::AgentError;
 use crate::telemetry::metrics::{ConnectionRefused, Metrics};
 use parking_lot::Mutex;
@@ -10,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Refused connections that are told so at the same time; beyond, they are closed at once.
@@ -21,6 +23,65 @@ const TELLING: Duration = Duration::from_secs(1);
 /// Between two lines in the log about refused connections: a flood of them must not become one of lines.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
+/// A fatal alert in a record of its own, in plain text as all is before the handshake: internal_error, which is what TLS has
+/// for troubles that are not the caller's (RFC 8446 sections 5.1 and 6).
+const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
+/// What an HTTP/2 server begins with, empty settings, and a GOAWAY: no stream was looked at, ENHANCE_YOUR_CALM, and why
+/// (RFC 9113 sections 3.4, 6.5 and 6.8).
+fn goaway(error: AgentError) -> Vec<u8> {
+    let why = error.as_str().as_bytes();
+    let length = u8::try_from(8 + why.len()).unwrap_or(u8::MAX);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let head = [0, 0, length, 7, 0, 0, 0, 0, 0];
+    [&settings[..], &head, &[0, 0, 0, 0], &[0, 0, 0, 11], why].concat()
+}
+
+/// How callers are told that there is no place for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tongue {
+    /// HTTP/1.1 in plain text.
+    Http1,
+    /// By the version of HTTP that they begin with.
+    Either,
+    /// By an alert.
+    Tls,
+}
+
+impl Tongue {
+    /// That of a listener.
+    pub fn of(entrance: Option<&Entrance>) -> Self {
+        match entrance {
+            Some(entrance) if entrance.tls.is_some() => Self::Tls,
+            Some(entrance) if entrance.prior_knowledge => Self::Either,
+            _ => Self::Http1,
+        }
+    }
+
+    async fn tell(self, stream: TcpStream) -> std::io::Result<()> {
+        const WHY: AgentError = AgentError::TooManyConnections;
+        match self {
+            Self::Tls => part(stream, &ALERT).await,
+            Self::Http1 => part(stream, &reply::raw(WHY)).await,
+            Self::Either => match preface::tell(stream).await? {
+                (true, stream) => part(stream, &goaway(WHY)).await,
+                (false, stream) => part(stream, &reply::raw(WHY)).await,
+            },
+        }
+    }
+}
+
+/// Says `words` and closes.
+async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, words: &[u8]) -> std::io::Result<()> {
+    stream.write_all(words).await?;
+    stream.shutdown().await?;
+    // Closing on unread bytes would reset the connection, and could destroy the answer on its way.
+    let mut scratch = [0; 1 << 10];
+    while stream.read(&mut scratch).await? > 0 {}
+    Ok(())
+}
+
+/// What the log was not told yet.
 #[derive(Default)]
 struct Untold {
     refused: u64,
@@ -94,8 +155,8 @@ impl Admission {
         Ok(Place { admission: Arc::clone(self), caller })
     }
 
-    /// Tells a caller in plain text that there is no place for it, and closes. It waits for nobody longer than a second.
-    pub fn turn_away(self: &Arc<Self>, mut stream: TcpStream, refused: ConnectionRefused) {
+    /// Tells a caller that there is no place for it, and closes. It waits for nobody longer than a second.
+    pub fn turn_away(self: &Arc<Self>, stream: TcpStream, tongue: Tongue, refused: ConnectionRefused) {
         self.metrics.agent().connection_refused(refused);
         self.log(refused);
         if self.told.fetch_add(1, Ordering::Relaxed) >= MAX_TOLD {
@@ -104,16 +165,8 @@ impl Admission {
         }
         let admission = Arc::clone(self);
         tokio::spawn(async move {
-            let told = async {
-                stream.write_all(&reply::raw(AgentError::TooManyConnections)).await?;
-                stream.shutdown().await?;
-                // Closing on unread bytes would reset the connection, and could destroy the answer on its way.
-                let mut scratch = [0; 1 << 10];
-                while stream.read(&mut scratch).await? > 0 {}
-                std::io::Result::Ok(())
-            };
-            // A caller that is gone, or stays, needs no more telling.
-            let _ = tokio::time::timeout(TELLING, told).await;
+            // A caller that is gone, says nothing, or stays, needs no more telling.
+            let _ = tokio::time::timeout(TELLING, tongue.tell(stream)).await;
             admission.told.fetch_sub(1, Ordering::Relaxed);
         });
     }

@@ -1,6 +1,9 @@
 //! What one caller may take: each limit has its status, its record and its count.
 
+use crate::proxy::frames::{ENHANCE_YOUR_CALM, Frames, GOAWAY};
 use crate::proxy::support::{Scripted, Wire, assert_fields, head, record};
+use crate::support::tls::Authority;
+use crate::support::wire::ask;
 use crate::support::{DEADLINE, Origin, RawAnswer, RawOrigin, TestAgent, eventually};
 use axum::body::Bytes;
 use http_body_util::BodyExt;
@@ -110,6 +113,48 @@ async fn one_connection_too_many_is_told_so() {
         })
         .await;
     }
+}
+
+/// An agent that has room for one connection, on a listener like this, and whoever has that place.
+async fn full(listener: Value) -> (TestAgent, Wire) {
+    let changes = json!({ "proxy": { "workers": 1, "limits": { "connections": 1 }, "listeners": [listener] } });
+    // Nobody gets as far as to the upstream.
+    let agent = TestAgent::start("http://127.0.0.1:1", changes).await;
+    let first = Wire::to(&agent.proxy_url()).await;
+    eventually("the only place to be taken", DEADLINE, || async {
+        (agent.metric("vigie_worker_connections", "").await == 1.0).then_some(())
+    })
+    .await;
+    (agent, first)
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_in_tls() {
+    let authority = Authority::new();
+    let pair = authority.good("server");
+    let tls = json!({ "certificate_file": pair.certificate_file, "key_file": pair.key_file });
+    let (agent, _first) = full(json!({ "address": "127.0.0.1:0", "tls": tls })).await;
+    let answer = ask(agent.proxy_address(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
+    // A fatal alert, internal_error (RFC 8446 section 6).
+    assert_eq!(answer, [21, 3, 3, 0, 2, 2, 80]);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_in_the_http_it_speaks() {
+    let (agent, _first) = full(json!({ "address": "127.0.0.1:0", "http2_prior_knowledge": true })).await;
+    let mut frames = Frames::to(agent.proxy_address()).await;
+    let goaway = frames.until(GOAWAY).await;
+    assert_eq!((goaway.code(), &goaway.payload[..4]), (ENHANCE_YOUR_CALM, &[0; 4][..]), "no stream was looked at");
+    assert!(goaway.payload.ends_with(b"too_many_connections"), "{goaway:?}");
+    assert!(frames.next().await.is_none());
+    let answer = ask(agent.proxy_address(), b"GET /api/deals HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("x-vigie-error: too_many_connections\r\n"),
+        "{answer}"
+    );
+    // Whoever says nothing is told nothing, and not waited for.
+    assert_eq!(Wire::to(&agent.proxy_url()).await.rest().await, "");
 }
 
 #[tokio::test]
