@@ -178,9 +178,14 @@ impl Flight {
         attempt.map_or_else(|| micros(self.started.elapsed()), |a| a.start_us.saturating_sub(connect_us(a)))
     }
 
-    /// Notes that the upstream refused an attempt unseen, and makes `request` the next one's.
-    pub fn send_again<B>(&mut self, attempt: &mut Attempt, mut request: http::Request<B>) -> http::Request<B> {
-        attempt.error = Some(AgentError::StreamRefused);
+    /// Notes why an attempt came to nothing, and makes `request` the next one's.
+    pub fn send_again<B>(
+        &mut self,
+        attempt: &mut Attempt,
+        why: AgentError,
+        mut request: http::Request<B>,
+    ) -> http::Request<B> {
+        attempt.error = Some(why);
         self.unanswered(attempt.clone());
         let span = self.worker.ids.next();
         let trace = context::traceparent(&self.exchange().trace, span);

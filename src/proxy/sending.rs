@@ -25,8 +25,8 @@ pub struct Watched<'a> {
 }
 
 /// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
-/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
-/// once more as an attempt of its own.
+/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen, and what
+/// changes nothing and got lost with a reused connection, is sent once more as an attempt of its own.
 pub async fn send(
     pool: &Rc<Pool>,
     mut request: Request<RequestBody>,
@@ -70,8 +70,12 @@ pub async fn send(
             }
             Ok(Err(Failure::Refused)) => {
                 let Some(next) = kept.and_then(|k| k.request(tee)) else { return Err(AgentError::StreamRefused) };
-                request = flight.send_again(attempt, next);
+                request = flight.send_again(attempt, AgentError::StreamRefused, next);
                 again = true;
+            }
+            Ok(Err(Failure::Unanswered(lost))) => {
+                request = flight.send_again(attempt, AgentError::UpstreamClosed, *lost);
+                (fresh, again) = (true, true);
             }
             Ok(Err(failure)) => return Err(pool.blame(&failure)),
         }
