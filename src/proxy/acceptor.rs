@@ -36,6 +36,8 @@ enum Handed {
     Connection(std::net::TcpStream, usize, Place),
     /// The configuration in force from now on.
     Configuration(Arc<Shared>),
+    /// Answers are to tell callers to come again by another connection.
+    Leaving,
 }
 
 struct Lane {
@@ -199,6 +201,14 @@ impl Running {
         self.doors.sort_by_key(order);
     }
 
+    /// Answers tell callers from now on to come again by another connection, of HTTP/1.1; whoever comes is served.
+    pub fn leave(&self) {
+        for lane in &*self.lanes {
+            // A worker that is gone answers nobody.
+            let _ = lane.sender.send(Handed::Leaving);
+        }
+    }
+
     /// Stops accepting, lets running exchanges finish within the grace time, and gives the number that was cut.
     pub async fn drain(self) -> usize {
         for door in self.doors {
@@ -301,6 +311,7 @@ impl WorkerThread {
                 handed = receiver.recv() => match handed {
                     Some(Handed::Connection(stream, slot, place)) => begin(&current, stream, slot, (place, &self.open)),
                     Some(Handed::Configuration(shared)) => current.renew(shared),
+                    Some(Handed::Leaving) => current.get().drain.leave(),
                     // All listeners are closed, and what they took has been handed over.
                     None => break,
                 },

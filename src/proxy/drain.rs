@@ -15,6 +15,7 @@ pub const LINGER: Duration = Duration::from_millis(100);
 /// One worker's signal.
 #[derive(Default)]
 pub struct Drain {
+    leaving: Cell<bool>,
     begun: Cell<bool>,
     next: Cell<u64>,
     closed: RefCell<HashSet<usize>>,
@@ -28,6 +29,11 @@ struct Waiting {
 }
 
 impl Drain {
+    /// From now on answers tell callers to come again by another connection; those that are there stay.
+    pub fn leave(&self) {
+        self.leaving.set(true);
+    }
+
     /// Begins: every connection is woken once to see it.
     pub fn begin(&self) {
         self.begun.set(true);
@@ -74,9 +80,9 @@ impl Watch {
         self.told.get()
     }
 
-    /// The flag alone, for what outlives a borrow of the watch.
-    pub fn flag(&self) -> Rc<Cell<bool>> {
-        Rc::clone(&self.told)
+    /// Whether an answer is the last on its connection, for what outlives a borrow of the watch.
+    pub fn leaving(&self) -> Leaving {
+        Leaving { drain: Rc::clone(&self.drain), told: Rc::clone(&self.told) }
     }
 
     /// Waits until the connection was told to finish, and [`LINGER`] longer for what is on its way.
@@ -108,6 +114,19 @@ impl Watch {
                 waiting.waker = Some(waker.clone());
             }
         }
+    }
+}
+
+/// Whether an answer is the last on its connection.
+pub struct Leaving {
+    drain: Rc<Drain>,
+    told: Rc<Cell<bool>>,
+}
+
+impl Leaving {
+    /// True once it is.
+    pub fn get(&self) -> bool {
+        self.told.get() || self.drain.leaving.get()
     }
 }
 
@@ -147,6 +166,16 @@ mod tests {
         assert!(stays.has_begun());
         assert!(drain.watch(1).has_begun(), "who comes late is told as well");
         assert_eq!((here.0.load(Ordering::Relaxed), gone.0.load(Ordering::Relaxed)), (1, 0));
+    }
+
+    #[test]
+    fn whoever_leaves_tells_so_before_it_ends_anything() {
+        let drain = Rc::new(Drain::default());
+        let watch = drain.watch(0);
+        let leaving = watch.leaving();
+        assert!(!leaving.get());
+        drain.leave();
+        assert!(leaving.get() && !watch.has_begun());
     }
 
     #[test]

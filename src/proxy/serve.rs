@@ -99,7 +99,7 @@ async fn either(seat: Seat, mut watch: Watch, stream: TcpStream) {
 }
 
 async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, stream: S) {
-    let (leaving, worker) = (watch.flag(), seat.worker());
+    let (leaving, worker) = (watch.leaving(), seat.worker());
     let conn = Rc::new(Conn::new(worker.shared.clock.elapsed()));
     let watched = worker.watchdog.watch(&conn);
     let limits = worker.shared.limits.message;

@@ -282,6 +282,9 @@ async fn callers_are_let_in_while_the_agent_is_no_longer_announced() {
     let origin = Origin::json(200, "{}").await;
     let agent = TestAgent::start(&origin.url(), json!({ "proxy": { "drain_delay": "1500ms" } })).await;
     let (proxy, ready) = (agent.proxy_url(), format!("{}/ready", agent.admin_url()));
+    let mut kept = Wire::to(&proxy).await;
+    kept.send(head("GET", "/api/deals/1", "before", "")).await;
+    assert!(!kept.until("{}").await.to_ascii_lowercase().contains("connection: close"));
     let home = agent.home();
     let stopping = tokio::spawn(agent.stop());
     let client = crate::support::client();
@@ -289,10 +292,16 @@ async fn callers_are_let_in_while_the_agent_is_no_longer_announced() {
         client.get(&ready).send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
     })
     .await;
-    // A connection of its own: nobody is refused while load balancers may still send.
+    // A connection of its own: nobody is refused while load balancers may still send. Whoever calls is told to come again
+    // by another.
     let mut caller = Wire::to(&proxy).await;
     caller.send(head("GET", "/api/deals/1", "late", "")).await;
-    assert!(caller.head().await.starts_with("http/1.1 200 "));
+    kept.send(head("GET", "/api/deals/1", "kept", "")).await;
+    for caller in [&mut caller, &mut kept] {
+        let reply = caller.head().await;
+        assert!(reply.starts_with("http/1.1 200 ") && reply.contains("connection: close\r\n"), "{reply}");
+        assert_eq!(caller.rest().await, "{}");
+    }
     assert!(stopping.await.expect("it was stopped").success());
     drop(home);
 }
