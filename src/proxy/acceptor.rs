@@ -3,7 +3,7 @@
 //! Letting the kernel spread connections (SO_REUSEPORT) leaves two to four keep-alive connections on one core and resets
 //! queued ones when a listener closes.
 
-use super::admission::{Admission, Place, Tongue};
+use super::admission::{Admission, Place, Tongue, Untold};
 use super::worker::{Current, Shared, Worker};
 use super::{Config, StartError, Surroundings, make_ready, serve};
 use crate::upstream;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -255,6 +255,7 @@ impl Entry {
 }
 
 async fn accept(listener: TcpListener, entry: Entry, stop: CancellationToken) {
+    let mut untold = Untold::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -264,7 +265,9 @@ async fn accept(listener: TcpListener, entry: Entry, stop: CancellationToken) {
         match accepted {
             Ok((stream, peer)) => entry.admit(stream, peer),
             Err(error) => {
-                tracing::warn!(%error, "accepting a connection failed");
+                if let Some(times) = untold.line(Instant::now()) {
+                    tracing::warn!(%error, times, "connections cannot be accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -8,7 +8,7 @@ use crate::exchange::AgentError;
 use crate::telemetry::metrics::{ConnectionRefused, Metrics};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const MAX_TOLD: usize = 256;
 /// How long one is told.
 const TELLING: Duration = Duration::from_secs(1);
 
-/// Between two lines in the log about refused connections: a flood of them must not become one of lines.
+/// Between two lines in the log about connections that came to nothing: a flood of them must not become one of lines.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// A fatal alert in a record of its own, in plain text as all is before the handshake: internal_error, which is what TLS has
@@ -83,20 +83,20 @@ async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, words: &[u8]) ->
 
 /// What the log was not told yet.
 #[derive(Default)]
-struct Untold {
-    refused: u64,
+pub struct Untold {
+    count: u64,
     line_at: Option<Instant>,
 }
 
 impl Untold {
-    /// How many the line tells that is due at `now`, if one is.
-    fn line(&mut self, now: Instant) -> Option<u64> {
-        self.refused += 1;
+    /// Counts one more; gives how many the line tells that is due at `now`, if one is.
+    pub fn line(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
         if self.line_at.is_some_and(|at| now < at + LINE_EVERY) {
             return None;
         }
         self.line_at = Some(now);
-        Some(std::mem::take(&mut self.refused))
+        Some(std::mem::take(&mut self.count))
     }
 }
 
@@ -110,6 +110,14 @@ pub struct Admission {
     /// Refused since the last line in the log, and when that was.
     untold: Mutex<Untold>,
     metrics: Arc<Metrics>,
+}
+
+/// Whom connections are counted for: an address, or a network of IPv6, as whoever has one of its addresses has all of them.
+fn network(caller: IpAddr) -> IpAddr {
+    match caller.to_canonical() {
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64)).into(),
+        four => four,
+    }
 }
 
 /// A connection's place; free again once it is dropped.
@@ -140,7 +148,7 @@ impl Admission {
 
     /// A place for a connection from `caller`, if there is one.
     pub fn admit(self: &Arc<Self>, caller: IpAddr) -> Result<Place, ConnectionRefused> {
-        let caller = caller.to_canonical();
+        let caller = network(caller);
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.total.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(ConnectionRefused::Total);
@@ -201,6 +209,15 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_caller() {
+        let of = |text: &str| network(text.parse().expect("an address")).to_string();
+        assert_eq!(of("2001:db8:0:1:ffff::1"), "2001:db8:0:1::");
+        assert_eq!(of("2001:db8:0:1::2"), of("2001:db8:0:1:8000::"));
+        assert_ne!(of("2001:db8:0:2::2"), of("2001:db8:0:1::2"));
+        assert_eq!((of("192.0.2.7"), of("::ffff:192.0.2.7")), ("192.0.2.7".into(), "192.0.2.7".into()));
+    }
 
     #[test]
     fn a_flood_of_refusals_is_a_line_a_minute() {

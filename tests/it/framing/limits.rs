@@ -157,6 +157,27 @@ async fn one_connection_too_many_is_told_so_in_the_http_it_speaks() {
     assert_eq!(Wire::to(&agent.proxy_url()).await.rest().await, "");
 }
 
+/// Bounds the agent's descriptors from now on, as `ulimit -Sn` would have.
+fn allow_descriptors(agent: &TestAgent, most: u32) {
+    let arguments = [format!("--pid={}", agent.id()), format!("--nofile={most}:")];
+    let set = std::process::Command::new("prlimit").args(arguments).status().expect("prlimit(1) of util-linux");
+    assert!(set.success(), "{set}");
+}
+
+#[tokio::test]
+async fn callers_wait_while_there_are_no_descriptors_and_the_log_tells_of_it_once() {
+    let origin = Origin::json(200, "{}").await;
+    let agent = limited(&origin.url(), json!({})).await;
+    allow_descriptors(&agent, 3);
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("GET", "/api/deals", "waits", "")).await;
+    let told = || agent.output().matches("connections cannot be accepted").count();
+    eventually("the failure to be told", DEADLINE, || async { (told() > 0).then_some(()) }).await;
+    allow_descriptors(&agent, 1_000);
+    assert!(caller.head().await.starts_with("http/1.1 200 "));
+    assert_eq!(told(), 1, "{}", agent.output());
+}
+
 #[tokio::test]
 async fn limits_of_heads_are_keys() {
     let origin = RawOrigin::start(RawAnswer::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec())).await;
