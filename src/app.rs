@@ -163,6 +163,7 @@ impl App {
 
     /// Stops accepting, lets running exchanges finish, writes out what was recorded. Gives the number of exchanges cut.
     pub async fn drain(self) -> usize {
+        self.proxy.leave();
         self.state.ready.store(false, Ordering::Relaxed);
         tokio::time::sleep(self.config.proxy.drain_delay).await;
         let cut = self.proxy.drain().await;

@@ -10,4 +10,5 @@ mod hosts;
 mod message;
 mod settings;
 
-pub use ask::{Answer, Trouble, addresses};
+pub use ask::{Answer, REFRESH_DELAY, RESOLUTION_DELAY, Trouble, addresses};
+pub use message::Family;

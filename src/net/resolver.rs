@@ -1,8 +1,8 @@
 //! Names and their addresses, kept current beside the traffic.
 //!
 //! A name that is used is resolved anew before its time is over, so that connections wait for DNS at the first use only.
-//! When nobody can tell, the addresses from before stay (RFC 8767: stale is better than none); that a name does not exist is
-//! an answer, and takes them away.
+//! When nobody can tell, or it takes long to learn that, the addresses from before stay (RFC 8767: stale is better than none);
+//! that a name does not exist is an answer, and takes them away. So it is for each family by itself.
 
 mod counters;
 mod name;
@@ -69,9 +69,10 @@ impl Resolver {
         &self.0.runtime
     }
 
-    async fn resolve(&self, host: &str) -> Result<Answer, Trouble> {
+    /// `delay`: how long one family waits for the other.
+    async fn resolve(&self, host: &str, delay: Duration) -> Result<Answer, Trouble> {
         let resolved = match &self.0.source {
-            Source::Dns(servers) => dns::addresses(host, servers).await,
+            Source::Dns(servers) => dns::addresses(host, servers, delay).await,
             Source::System(refresh) => by_system(host, *refresh).await,
         };
         self.0.counters.resolved(match &resolved {
@@ -89,7 +90,8 @@ async fn by_system(host: &str, refresh: Duration) -> Result<Answer, Trouble> {
         Ok(found) => {
             let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
             addresses.dedup();
-            if addresses.is_empty() { Err(Trouble::Nothing(refresh)) } else { Ok(Answer { addresses, ttl: refresh }) }
+            let answer = Answer { addresses, ttl: refresh, missing: None };
+            if answer.addresses.is_empty() { Err(Trouble::Nothing(refresh)) } else { Ok(answer) }
         }
         Err(error) => Err(Trouble::Failed(error.to_string())),
     }

@@ -3,7 +3,7 @@
 //! Letting the kernel spread connections (SO_REUSEPORT) leaves two to four keep-alive connections on one core and resets
 //! queued ones when a listener closes.
 
-use super::admission::{Admission, Place};
+use super::admission::{Admission, Place, Tongue, Untold};
 use super::worker::{Current, Shared, Worker};
 use super::{Config, StartError, Surroundings, make_ready, serve};
 use crate::upstream;
@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,8 @@ enum Handed {
     Connection(std::net::TcpStream, usize, Place),
     /// The configuration in force from now on.
     Configuration(Arc<Shared>),
+    /// Answers are to tell callers to come again by another connection.
+    Leaving,
 }
 
 struct Lane {
@@ -58,16 +61,19 @@ struct Door {
     address: SocketAddr,
     slot: usize,
     stop: CancellationToken,
+    /// A reload may change it.
+    tongue: watch::Sender<Tongue>,
     accepting: Task<()>,
 }
 
 impl Door {
-    fn open(bound: Bound, lanes: &Arc<[Lane]>, admission: &Arc<Admission>) -> Self {
+    fn open(bound: Bound, tongue: Tongue, lanes: &Arc<[Lane]>, admission: &Arc<Admission>) -> Self {
         let Bound { configured, address, slot, listener } = bound;
         let stop = CancellationToken::new();
-        let entry = Entry { slot, lanes: Arc::clone(lanes), admission: Arc::clone(admission) };
+        let (tongue, spoken) = watch::channel(tongue);
+        let entry = Entry { slot, tongue: spoken, lanes: Arc::clone(lanes), admission: Arc::clone(admission) };
         let accepting = tokio::spawn(accept(listener, entry, stop.clone()));
-        Self { configured, address, slot, stop, accepting }
+        Self { configured, address, slot, stop, tongue, accepting }
     }
 
     /// Takes over what waits, and closes.
@@ -182,10 +188,25 @@ impl Running {
             // A worker that is gone needs no configuration.
             let _ = lane.sender.send(Handed::Configuration(Arc::clone(&shared)));
         }
+        let tongue = |slot: usize| Tongue::of(shared.entrances.get(slot).and_then(Option::as_ref));
+        for door in &self.doors {
+            door.tongue.send_replace(tongue(door.slot));
+        }
         // Their first connection comes behind the configuration that knows them.
-        self.doors.extend(bound.into_iter().map(|bound| Door::open(bound, &self.lanes, &self.admission)));
+        for bound in bound {
+            let tongue = tongue(bound.slot);
+            self.doors.push(Door::open(bound, tongue, &self.lanes, &self.admission));
+        }
         let order = |door: &Door| slots.iter().position(|slot| *slot == door.slot);
         self.doors.sort_by_key(order);
+    }
+
+    /// Answers tell callers from now on to come again by another connection, of HTTP/1.1; whoever comes is served.
+    pub fn leave(&self) {
+        for lane in &*self.lanes {
+            // A worker that is gone answers nobody.
+            let _ = lane.sender.send(Handed::Leaving);
+        }
     }
 
     /// Stops accepting, lets running exchanges finish within the grace time, and gives the number that was cut.
@@ -211,6 +232,7 @@ pub fn number(slot: usize) -> u32 {
 /// Where a listener's connections go.
 struct Entry {
     slot: usize,
+    tongue: watch::Receiver<Tongue>,
     lanes: Arc<[Lane]>,
     admission: Arc<Admission>,
 }
@@ -219,7 +241,7 @@ impl Entry {
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         match self.admission.admit(peer.ip()) {
             Ok(place) => self.hand_over(stream, place),
-            Err(refused) => self.admission.turn_away(stream, refused),
+            Err(refused) => self.admission.turn_away(stream, *self.tongue.borrow(), refused),
         }
     }
 
@@ -233,6 +255,7 @@ impl Entry {
 }
 
 async fn accept(listener: TcpListener, entry: Entry, stop: CancellationToken) {
+    let mut untold = Untold::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -242,7 +265,9 @@ async fn accept(listener: TcpListener, entry: Entry, stop: CancellationToken) {
         match accepted {
             Ok((stream, peer)) => entry.admit(stream, peer),
             Err(error) => {
-                tracing::warn!(%error, "accepting a connection failed");
+                if let Some(times) = untold.line(Instant::now()) {
+                    tracing::warn!(%error, times, "connections cannot be accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -289,6 +314,7 @@ impl WorkerThread {
                 handed = receiver.recv() => match handed {
                     Some(Handed::Connection(stream, slot, place)) => begin(&current, stream, slot, (place, &self.open)),
                     Some(Handed::Configuration(shared)) => current.renew(shared),
+                    Some(Handed::Leaving) => current.get().drain.leave(),
                     // All listeners are closed, and what they took has been handed over.
                     None => break,
                 },

@@ -1,16 +1,18 @@
-//! How many connections there may be, all together and from one address, and what one too many is told.
+//! How many connections there may be, all together and from one address, and what one too many is told, in the words of the
+//! protocol that its listener speaks.
 
 use super::limits::Limits;
-use super::reply;
+use super::worker::Entrance;
+use super::{preface, reply};
 use crate::exchange::AgentError;
 use crate::telemetry::metrics::{ConnectionRefused, Metrics};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Refused connections that are told so at the same time; beyond, they are closed at once.
@@ -18,24 +20,83 @@ const MAX_TOLD: usize = 256;
 /// How long one is told.
 const TELLING: Duration = Duration::from_secs(1);
 
-/// Between two lines in the log about refused connections: a flood of them must not become one of lines.
+/// Between two lines in the log about connections that came to nothing: a flood of them must not become one of lines.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
+/// A fatal alert in a record of its own, in plain text as all is before the handshake: internal_error, which is what TLS has
+/// for troubles that are not the caller's (RFC 8446 sections 5.1 and 6).
+const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
+/// What an HTTP/2 server begins with, empty settings, and a GOAWAY: no stream was looked at, ENHANCE_YOUR_CALM, and why
+/// (RFC 9113 sections 3.4, 6.5 and 6.8).
+fn goaway(error: AgentError) -> Vec<u8> {
+    let why = error.as_str().as_bytes();
+    let length = u8::try_from(8 + why.len()).unwrap_or(u8::MAX);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let head = [0, 0, length, 7, 0, 0, 0, 0, 0];
+    [&settings[..], &head, &[0, 0, 0, 0], &[0, 0, 0, 11], why].concat()
+}
+
+/// How callers are told that there is no place for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tongue {
+    /// HTTP/1.1 in plain text.
+    Http1,
+    /// By the version of HTTP that they begin with.
+    Either,
+    /// By an alert.
+    Tls,
+}
+
+impl Tongue {
+    /// That of a listener.
+    pub fn of(entrance: Option<&Entrance>) -> Self {
+        match entrance {
+            Some(entrance) if entrance.tls.is_some() => Self::Tls,
+            Some(entrance) if entrance.prior_knowledge => Self::Either,
+            _ => Self::Http1,
+        }
+    }
+
+    async fn tell(self, stream: TcpStream) -> std::io::Result<()> {
+        const WHY: AgentError = AgentError::TooManyConnections;
+        match self {
+            Self::Tls => part(stream, &ALERT).await,
+            Self::Http1 => part(stream, &reply::raw(WHY)).await,
+            Self::Either => match preface::tell(stream).await? {
+                (true, stream) => part(stream, &goaway(WHY)).await,
+                (false, stream) => part(stream, &reply::raw(WHY)).await,
+            },
+        }
+    }
+}
+
+/// Says `words` and closes.
+async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, words: &[u8]) -> std::io::Result<()> {
+    stream.write_all(words).await?;
+    stream.shutdown().await?;
+    // Closing on unread bytes would reset the connection, and could destroy the answer on its way.
+    let mut scratch = [0; 1 << 10];
+    while stream.read(&mut scratch).await? > 0 {}
+    Ok(())
+}
+
+/// What the log was not told yet.
 #[derive(Default)]
-struct Untold {
-    refused: u64,
+pub struct Untold {
+    count: u64,
     line_at: Option<Instant>,
 }
 
 impl Untold {
-    /// How many the line tells that is due at `now`, if one is.
-    fn line(&mut self, now: Instant) -> Option<u64> {
-        self.refused += 1;
+    /// Counts one more; gives how many the line tells that is due at `now`, if one is.
+    pub fn line(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
         if self.line_at.is_some_and(|at| now < at + LINE_EVERY) {
             return None;
         }
         self.line_at = Some(now);
-        Some(std::mem::take(&mut self.refused))
+        Some(std::mem::take(&mut self.count))
     }
 }
 
@@ -49,6 +110,14 @@ pub struct Admission {
     /// Refused since the last line in the log, and when that was.
     untold: Mutex<Untold>,
     metrics: Arc<Metrics>,
+}
+
+/// Whom connections are counted for: an address, or a network of IPv6, as whoever has one of its addresses has all of them.
+fn network(caller: IpAddr) -> IpAddr {
+    match caller.to_canonical() {
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64)).into(),
+        four => four,
+    }
 }
 
 /// A connection's place; free again once it is dropped.
@@ -79,7 +148,7 @@ impl Admission {
 
     /// A place for a connection from `caller`, if there is one.
     pub fn admit(self: &Arc<Self>, caller: IpAddr) -> Result<Place, ConnectionRefused> {
-        let caller = caller.to_canonical();
+        let caller = network(caller);
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.total.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(ConnectionRefused::Total);
@@ -94,8 +163,8 @@ impl Admission {
         Ok(Place { admission: Arc::clone(self), caller })
     }
 
-    /// Tells a caller in plain text that there is no place for it, and closes. It waits for nobody longer than a second.
-    pub fn turn_away(self: &Arc<Self>, mut stream: TcpStream, refused: ConnectionRefused) {
+    /// Tells a caller that there is no place for it, and closes. It waits for nobody longer than a second.
+    pub fn turn_away(self: &Arc<Self>, stream: TcpStream, tongue: Tongue, refused: ConnectionRefused) {
         self.metrics.agent().connection_refused(refused);
         self.log(refused);
         if self.told.fetch_add(1, Ordering::Relaxed) >= MAX_TOLD {
@@ -104,16 +173,8 @@ impl Admission {
         }
         let admission = Arc::clone(self);
         tokio::spawn(async move {
-            let told = async {
-                stream.write_all(&reply::raw(AgentError::TooManyConnections)).await?;
-                stream.shutdown().await?;
-                // Closing on unread bytes would reset the connection, and could destroy the answer on its way.
-                let mut scratch = [0; 1 << 10];
-                while stream.read(&mut scratch).await? > 0 {}
-                std::io::Result::Ok(())
-            };
-            // A caller that is gone, or stays, needs no more telling.
-            let _ = tokio::time::timeout(TELLING, told).await;
+            // A caller that is gone, says nothing, or stays, needs no more telling.
+            let _ = tokio::time::timeout(TELLING, tongue.tell(stream)).await;
             admission.told.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -148,6 +209,15 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_caller() {
+        let of = |text: &str| network(text.parse().expect("an address")).to_string();
+        assert_eq!(of("2001:db8:0:1:ffff::1"), "2001:db8:0:1::");
+        assert_eq!(of("2001:db8:0:1::2"), of("2001:db8:0:1:8000::"));
+        assert_ne!(of("2001:db8:0:2::2"), of("2001:db8:0:1::2"));
+        assert_eq!((of("192.0.2.7"), of("::ffff:192.0.2.7")), ("192.0.2.7".into(), "192.0.2.7".into()));
+    }
 
     #[test]
     fn a_flood_of_refusals_is_a_line_a_minute() {

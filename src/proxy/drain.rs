@@ -4,11 +4,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How long a drain leaves an idle HTTP/1.1 connection open: a request that is on its way is still answered, and its answer
+/// tells the caller to come again on a new connection.
+pub const LINGER: Duration = Duration::from_millis(100);
 
 /// One worker's signal.
 #[derive(Default)]
 pub struct Drain {
+    leaving: Cell<bool>,
     begun: Cell<bool>,
     next: Cell<u64>,
     closed: RefCell<HashSet<usize>>,
@@ -22,6 +29,11 @@ struct Waiting {
 }
 
 impl Drain {
+    /// From now on answers tell callers to come again by another connection; those that are there stay.
+    pub fn leave(&self) {
+        self.leaving.set(true);
+    }
+
     /// Begins: every connection is woken once to see it.
     pub fn begin(&self) {
         self.begun.set(true);
@@ -68,9 +80,30 @@ impl Watch {
         self.told.get()
     }
 
-    /// The flag alone, for what outlives a borrow of the watch.
-    pub fn flag(&self) -> Rc<Cell<bool>> {
-        Rc::clone(&self.told)
+    /// Whether an answer is the last on its connection, for what outlives a borrow of the watch.
+    pub fn leaving(&self) -> Leaving {
+        Leaving { drain: Rc::clone(&self.drain), told: Rc::clone(&self.told) }
+    }
+
+    /// Waits until the connection was told to finish, and [`LINGER`] longer for what is on its way.
+    pub async fn lingered(&mut self) {
+        std::future::poll_fn(|cx| {
+            self.list(cx.waker());
+            if self.has_begun() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        tokio::time::sleep(LINGER).await;
+    }
+
+    /// Waits for the first byte of `stream`, or its end; false when it is to finish and has said nothing.
+    pub async fn spoken(&mut self, stream: &TcpStream) -> bool {
+        let mut first = [0];
+        tokio::select! {
+            biased;
+            // That it broke is seen by whoever reads it.
+            _ = stream.peek(&mut first) => true,
+            () = self.lingered() => false,
+        }
     }
 
     /// Lists the task that polls the connection. A connection never changes its task, so once is enough.
@@ -81,6 +114,19 @@ impl Watch {
                 waiting.waker = Some(waker.clone());
             }
         }
+    }
+}
+
+/// Whether an answer is the last on its connection.
+pub struct Leaving {
+    drain: Rc<Drain>,
+    told: Rc<Cell<bool>>,
+}
+
+impl Leaving {
+    /// True once it is.
+    pub fn get(&self) -> bool {
+        self.told.get() || self.drain.leaving.get()
     }
 }
 
@@ -120,6 +166,16 @@ mod tests {
         assert!(stays.has_begun());
         assert!(drain.watch(1).has_begun(), "who comes late is told as well");
         assert_eq!((here.0.load(Ordering::Relaxed), gone.0.load(Ordering::Relaxed)), (1, 0));
+    }
+
+    #[test]
+    fn whoever_leaves_tells_so_before_it_ends_anything() {
+        let drain = Rc::new(Drain::default());
+        let watch = drain.watch(0);
+        let leaving = watch.leaving();
+        assert!(!leaving.get());
+        drain.leave();
+        assert!(leaving.get() && !watch.has_begun());
     }
 
     #[test]

@@ -178,9 +178,9 @@ impl Flight {
         attempt.map_or_else(|| micros(self.started.elapsed()), |a| a.start_us.saturating_sub(connect_us(a)))
     }
 
-    /// Notes that the upstream refused an attempt unseen, and makes `added` the next one's.
-    pub fn send_again(&mut self, attempt: &mut Attempt, added: &mut Added) {
-        attempt.error = Some(AgentError::StreamRefused);
+    /// Notes why an attempt came to nothing, and makes `added` the next one's.
+    pub fn send_again(&mut self, attempt: &mut Attempt, why: AgentError, added: &mut Added) {
+        attempt.error = Some(why);
         self.unanswered(attempt.clone());
         let span = self.worker.ids.next();
         added.set_span(&self.exchange().trace, span);

@@ -99,33 +99,34 @@ impl Connection {
 
     /// Starts a request; [`Connection::poll_head`] sends it.
     ///
-    /// # Errors
-    /// The request, when a connection that had served before did not take the first byte of it.
-    pub fn start(
-        &mut self,
-        request: Box<Request<RequestBody>>,
-        added: &Added,
-        served: bool,
-    ) -> Result<(), Box<Request<RequestBody>>> {
+    /// Takes the request's body; false, and nothing is taken, when a connection that had served before did not take the
+    /// first byte of it.
+    pub fn start(&mut self, request: &mut Request<RequestBody>, added: &Added, served: bool) -> bool {
         let bodiless = *request.method() == Method::HEAD;
         self.reading = Reading::Head(Search::default(), bodiless);
         self.interim = 0;
         let mut head = self.scratch.write.borrow_mut();
         head.clear();
-        let framing = encode::head(&request, added, &mut head);
+        let framing = encode::head(request, added, &mut head);
         match self.io.try_write(&head) {
             Ok(written) => {
                 let unsent = Bytes::copy_from_slice(&head[written..]);
-                self.upload = Upload::new(unsent, request.into_body(), framing);
-                Ok(())
+                let body = std::mem::replace(request.body_mut(), RequestBody::Empty);
+                self.upload = Upload::new(unsent, body, framing);
+                true
             }
-            Err(_) if served => Err(request),
+            Err(_) if served => false,
             // Why a new connection does not take it may be there to be read.
             Err(_) => {
                 (self.keep_alive, self.upload) = (false, Upload::default());
-                Ok(())
+                true
             }
         }
+    }
+
+    /// True while not a byte of an answer was read.
+    pub fn is_unanswered(&self) -> bool {
+        self.interim == 0 && self.read.is_empty() && matches!(self.reading, Reading::Head(..))
     }
 
     /// Sends what can be sent and reads the answer's head; those before it are told on the way.
@@ -160,7 +161,8 @@ impl Connection {
                 continue;
             }
             self.keep_alive &= head.keep_alive;
-            self.reading = Reading::Body(head.length);
+            // An answer without a body is over: nobody may ever ask for the rest of it.
+            self.reading = if head.length.has_ended() { Reading::Nothing } else { Reading::Body(head.length) };
             return Poll::Ready(Ok(head.parts));
         }
     }

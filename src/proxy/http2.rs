@@ -39,6 +39,9 @@ const RESETS_FOR_ERRORS: usize = 200;
 /// Exchanges that a caller may abandon on one connection, unless those it waited for are more.
 const ABANDONED: u32 = 200;
 
+/// How long a drain waits for a caller that has not asked for anything to say that it heard of the end: two round trips.
+const GREETED: Duration = Duration::from_secs(1);
+
 /// What is known of one connection's streams.
 struct Streams {
     begun_at: Cell<Option<Instant>>,
@@ -81,6 +84,9 @@ where
         if watch.has_begun() && !closing {
             closing = true;
             connection.as_mut().graceful_shutdown();
+            if streams.begun_at.get().is_none() {
+                look.as_mut().reset((Instant::now() + GREETED).into());
+            }
         }
         watch.list(cx.waker());
         let polled = connection.as_mut().poll(cx).map(Some);

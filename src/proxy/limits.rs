@@ -15,7 +15,7 @@ pub struct Limits {
     pub body_bytes: Option<u64>,
     /// Connections from callers, all together.
     pub connections: usize,
-    /// Connections from one address.
+    /// Connections from one address, or one /64 of IPv6.
     pub connections_per_caller: usize,
     /// How fast a caller must be.
     pub pace: Pace,

@@ -228,7 +228,7 @@ impl Pool {
             Failure::Http2(error) if error.is_parse() => return AgentError::BadAnswer,
             Failure::Broken(Broken::Certificate) => Some(AgentError::TlsClientCertificate),
             Failure::Http2(error) => crate::tls::alert_after_handshake(error),
-            Failure::Broken(_) | Failure::Unsent(_) | Failure::Refused => None,
+            Failure::Broken(_) | Failure::Unsent(_) | Failure::Unanswered(_) | Failure::Refused => None,
         };
         let Some(kind) = refused else { return AgentError::UpstreamClosed };
         self.dialer.tell(&self.config, kind, &"the upstream refused Vigie's certificate");
@@ -269,7 +269,7 @@ impl Lease {
     /// Sends, and reads the answer's head; those before it are told to `interim`.
     ///
     /// # Errors
-    /// [`Failure`], with the request where not a byte of it was taken.
+    /// [`Failure`], with the request where it may be sent once more.
     pub async fn send(
         &mut self,
         mut request: Box<Request<RequestBody>>,
@@ -281,9 +281,18 @@ impl Lease {
             Lent::H1(connection) => {
                 let asked = added.switch().cloned();
                 let awaited = h1::Awaited { interim, asked, limits: self.pool.config.answer_head };
-                connection.start(request, added, served).map_err(Failure::Unsent)?;
-                let parts = std::future::poll_fn(|cx| connection.poll_head(cx, &awaited)).await;
-                Ok((parts.map_err(Failure::Broken)?, AnswerBody::Leased))
+                let repeatable = served && retry::is_repeatable(&request);
+                if !connection.start(&mut request, added, served) {
+                    return Err(Failure::Unsent(request));
+                }
+                let kept = repeatable.then_some(request);
+                match std::future::poll_fn(|cx| connection.poll_head(cx, &awaited)).await {
+                    Ok(parts) => Ok((parts, AnswerBody::Leased)),
+                    Err(broken) => {
+                        let lost = kept.filter(|_| broken == Broken::Closed && connection.is_unanswered());
+                        Err(lost.map_or(Failure::Broken(broken), Failure::Unanswered))
+                    }
+                }
             }
             Lent::H2(sender, _) => {
                 self.pool.absolute(&mut request);
@@ -345,6 +354,8 @@ impl Lease {
 pub enum Failure {
     /// The connection was closed before it took a byte of the request.
     Unsent(Box<Request<RequestBody>>),
+    /// The connection had served before and was closed without a byte of an answer, and the request may be sent again.
+    Unanswered(Box<Request<RequestBody>>),
     /// The peer says that it did not look at the request.
     Refused,
     /// An HTTP/1.1 connection failed.

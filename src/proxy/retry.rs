@@ -1,5 +1,7 @@
 //! Sending once more what the upstream certainly did not look at: an HTTP/2 stream refused with `REFUSED_STREAM`, or above the
-//! last stream that a GOAWAY names (RFC 9113 section 8.7). Nothing else is ever sent twice.
+//! last stream that a GOAWAY names (RFC 9113 section 8.7). And what does no harm twice and was most likely never looked at: a
+//! request that changes nothing, on a connection whose idle time ran out as it was sent (RFC 9112 section 9.3.1). Nothing
+//! else is ever sent twice, and nothing three times.
 
 use super::body::RequestBody;
 use super::tee::Tee;
@@ -30,6 +32,12 @@ impl Kept {
     pub fn with(self, body: RequestBody) -> Request<RequestBody> {
         Request::from_parts(self.0, body)
     }
+}
+
+/// True for a request that changes nothing and has no body: it may be sent again although the upstream may have seen it
+/// (RFC 9110 section 9.2.1).
+pub fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    request.method().is_safe() && matches!(request.body(), RequestBody::Empty)
 }
 
 /// True when the peer says that it did not process the request.

@@ -26,8 +26,8 @@ pub struct Watched<'a> {
 }
 
 /// Leases a connection, sends, and waits for the answer's head. A reused connection that turns out to be closed before
-/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen is sent
-/// once more as an attempt of its own.
+/// a byte was written is replaced once: the upstream cannot have seen the request. What an upstream refused unseen, and what
+/// changes nothing and got lost with a reused connection, is sent once more as an attempt of its own.
 pub async fn send(
     pool: &Rc<Pool>,
     mut request: Box<Request<RequestBody>>,
@@ -78,8 +78,13 @@ pub async fn send(
                 let next = kept.filter(|_| !again).and_then(|kept| kept.request(tee));
                 let Some(next) = next else { return Err(AgentError::StreamRefused) };
                 request = Box::new(next);
-                flight.send_again(attempt, added);
+                flight.send_again(attempt, AgentError::StreamRefused, added);
                 again = true;
+            }
+            Ok(Err(Failure::Unanswered(lost))) => {
+                request = lost;
+                flight.send_again(attempt, AgentError::UpstreamClosed, added);
+                (fresh, again) = (true, true);
             }
             Ok(Err(failure)) => return Err(pool.blame(&failure)),
         }

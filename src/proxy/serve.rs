@@ -4,7 +4,7 @@
 //! closes no connection on which a request may just be on its way.
 
 use super::conn::{Conn, Cut};
-use super::drain::Watch;
+use super::drain::{LINGER, Watch};
 use super::headers::Caller;
 use super::limits::HYPERS_HEADERS;
 use super::tap::Tap;
@@ -22,14 +22,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
-
-/// How long a drain leaves an idle HTTP/1.1 connection open: a request that is on its way is still answered, and its answer
-/// tells the caller to come again on a new connection.
-const LINGER: Duration = Duration::from_millis(100);
 
 /// Who calls on this connection, by which listener, and who answers.
 pub struct Seat {
@@ -73,12 +68,12 @@ pub async fn connection(current: Rc<Current>, stream: TcpStream, listener: usize
 
 async fn secured(
     mut seat: Seat,
-    watch: Watch,
+    mut watch: Watch,
     (config, authority): (Arc<rustls::ServerConfig>, Option<[u8; 32]>),
     stream: TcpStream,
 ) {
     let metrics = Arc::clone(&seat.worker().shared.metrics);
-    let Some(stream) = Box::pin(tls::accept(config, stream, &metrics)).await else { return };
+    let Some(stream) = Box::pin(tls::accept(config, stream, &mut watch, &metrics)).await else { return };
     seat.caller.certified = authority.filter(|_| tls::is_certified(&stream));
     if tls::speaks_h2(&stream) {
         Box::pin(http2::serve(seat, watch, stream)).await;
@@ -87,10 +82,15 @@ async fn secured(
     }
 }
 
-async fn either(seat: Seat, watch: Watch, stream: TcpStream) {
+async fn either(seat: Seat, mut watch: Watch, stream: TcpStream) {
     let head = seat.worker().shared.limits.pace.keep_alive;
+    let told = tokio::select! {
+        biased;
+        told = tokio::time::timeout(head, preface::tell(stream)) => told,
+        () = watch.lingered() => return,
+    };
     // Whoever says nothing, or breaks off, is nobody's concern.
-    let Ok(Ok((h2, stream))) = tokio::time::timeout(head, preface::tell(stream)).await else { return };
+    let Ok(Ok((h2, stream))) = told else { return };
     if h2 {
         Box::pin(http2::serve(seat, watch, stream)).await;
     } else {
@@ -99,7 +99,7 @@ async fn either(seat: Seat, watch: Watch, stream: TcpStream) {
 }
 
 async fn http1<S: AsyncRead + AsyncWrite + Unpin>(seat: Seat, mut watch: Watch, stream: S) {
-    let (leaving, worker) = (watch.flag(), seat.worker());
+    let (leaving, worker) = (watch.leaving(), seat.worker());
     let conn = Rc::new(Conn::new(worker.shared.clock.elapsed()));
     let watched = worker.watchdog.watch(&conn);
     let limits = worker.shared.limits.message;

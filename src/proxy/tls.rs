@@ -1,5 +1,6 @@
 //! The caller's handshake, before anything of HTTP: bounded in time, its failures counted by reason.
 
+use super::drain::Watch;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::HandshakeFailure;
 use rustls::ServerConfig;
@@ -15,12 +16,19 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// What listeners offer by ALPN, most wanted first.
 pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// Shakes hands; `None` when that failed, which has been counted.
-pub async fn accept(config: Arc<ServerConfig>, stream: TcpStream, metrics: &Metrics) -> Option<TlsStream<TcpStream>> {
-    let accepting = TlsAcceptor::from(config).accept(stream);
+/// Shakes hands; `None` when that failed, which has been counted, or when a drain is over before the caller has begun.
+pub async fn accept(
+    config: Arc<ServerConfig>,
+    stream: TcpStream,
+    watch: &mut Watch,
+    metrics: &Metrics,
+) -> Option<TlsStream<TcpStream>> {
+    let accepting =
+        async { if watch.spoken(&stream).await { Some(TlsAcceptor::from(config).accept(stream).await) } else { None } };
     let failure = match tokio::time::timeout(HANDSHAKE, accepting).await {
-        Ok(Ok(stream)) => return Some(stream),
-        Ok(Err(error)) => {
+        Ok(None) => return None,
+        Ok(Some(Ok(stream))) => return Some(stream),
+        Ok(Some(Err(error))) => {
             let failure = HandshakeFailure::of(&error);
             // Whoever scans ports can cause these: the metric tells of them, the log only on request.
             tracing::debug!(reason = failure.as_str(), %error, "a caller's TLS handshake failed");

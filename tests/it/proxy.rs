@@ -8,7 +8,7 @@ mod connections;
 mod correlation;
 mod drain;
 mod failures;
-mod frames;
+pub mod frames;
 mod headers;
 mod http2;
 mod http2_pace;

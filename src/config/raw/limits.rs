@@ -27,7 +27,7 @@ pub struct Limits {
     /// Connections from callers; beyond 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: usize,
-    /// Connections from one address; beyond 503. Callers beside a sidecar share one.
+    /// Connections from one address, or one /64 of IPv6; beyond 503. Callers beside a sidecar share one.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_caller: usize,
     /// Time for a request's head, from its first byte to its last, 1s to 10m; beyond 408.

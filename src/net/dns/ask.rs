@@ -10,8 +10,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// How long an answer for one family waits for the other's (RFC 8305 section 3, "Resolution Delay").
-const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long an answer for one family waits for the other's while somebody waits (RFC 8305 section 3, "Resolution Delay").
+pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long it does when addresses from before are at hand: as long as one server is waited for by default. Longer would
+/// keep a change of the one family from being followed where a server never answers for the other.
+pub const REFRESH_DELAY: Duration = Duration::from_secs(2);
 /// What /etc/hosts says is read again after this.
 const HOSTS_TTL: Duration = Duration::from_secs(10);
 /// That there is nothing holds so long where the zone does not say.
@@ -28,6 +31,8 @@ pub struct Answer {
     pub addresses: Vec<IpAddr>,
     /// For how long they hold.
     pub ttl: Duration,
+    /// The family of which nobody told anything, not even that there is nothing.
+    pub missing: Option<Family>,
 }
 
 /// Why there are no addresses.
@@ -46,19 +51,19 @@ const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The addresses of `host`; `servers` stand in for the system's where there are any. The files are read each time: a change
-/// of network is followed like a change of name.
+/// of network is followed like a change of name. An answer for one family waits for the other's for `delay`.
 ///
 /// # Errors
 /// [`Trouble`].
-pub async fn addresses(host: &str, servers: &[SocketAddr]) -> Result<Answer, Trouble> {
+pub async fn addresses(host: &str, servers: &[SocketAddr], delay: Duration) -> Result<Answer, Trouble> {
     if is_invalid(host) {
         return Err(Trouble::Nothing(NOTHING_TTL));
     }
     let known = hosts::addresses(Path::new(HOSTS), host);
     if !known.is_empty() {
-        return Ok(Answer { addresses: known, ttl: HOSTS_TTL });
+        return Ok(Answer { addresses: known, ttl: HOSTS_TTL, missing: None });
     }
-    by_dns(host, &Settings::read(Path::new(RESOLV_CONF), servers)).await
+    by_dns(host, &Settings::read(Path::new(RESOLV_CONF), servers), delay).await
 }
 
 /// True for a name that never exists (RFC 6761 section 6.4): no server need be asked.
@@ -69,11 +74,11 @@ fn is_invalid(host: &str) -> bool {
 
 /// Asks for every name that `host` may mean, until one has addresses. One of which nothing can be learned is passed over,
 /// but then that there is nothing is not certain.
-async fn by_dns(host: &str, settings: &Settings) -> Result<Answer, Trouble> {
+async fn by_dns(host: &str, settings: &Settings, delay: Duration) -> Result<Answer, Trouble> {
     let mut trouble = Trouble::Nothing(NOTHING_TTL);
     for name in settings.candidates(host) {
         let Some(wire) = message::wire_name(&name) else { continue };
-        match both(&wire, settings).await {
+        match both(&wire, settings, delay).await {
             Ok(answer) => return Ok(answer),
             Err(failed @ Trouble::Failed(_)) => trouble = failed,
             // Those who do not answer will not for another name either, and each takes its time.
@@ -90,17 +95,17 @@ async fn by_dns(host: &str, settings: &Settings) -> Result<Answer, Trouble> {
 
 type Found = Result<(Vec<IpAddr>, Duration), Trouble>;
 
-async fn both(name: &[u8], settings: &Settings) -> Result<Answer, Trouble> {
+async fn both(name: &[u8], settings: &Settings, delay: Duration) -> Result<Answer, Trouble> {
     let (six, four) = (one(name, Family::V6, settings), one(name, Family::V4, settings));
     let (mut six, mut four) = (std::pin::pin!(six), std::pin::pin!(four));
     let late = || Err(Trouble::Failed("too late".to_owned()));
     let (six, four) = tokio::select! {
         found = &mut six => {
-            let wait = if found.is_ok() { RESOLUTION_DELAY } else { Duration::MAX };
+            let wait = if found.is_ok() { delay } else { Duration::MAX };
             (found, tokio::time::timeout(wait, four).await.unwrap_or_else(|_| late()))
         }
         found = &mut four => {
-            let wait = if found.is_ok() { RESOLUTION_DELAY } else { Duration::MAX };
+            let wait = if found.is_ok() { delay } else { Duration::MAX };
             (tokio::time::timeout(wait, six).await.unwrap_or_else(|_| late()), found)
         }
     };
@@ -111,14 +116,21 @@ fn join(six: Found, four: Found) -> Result<Answer, Trouble> {
     match (six, four) {
         (Ok((mut addresses, a)), Ok((more, b))) => {
             addresses.extend(more);
-            Ok(Answer { addresses, ttl: a.min(b) })
+            Ok(Answer { addresses, ttl: a.min(b), missing: None })
         }
-        (Ok((addresses, ttl)), Err(_)) | (Err(_), Ok((addresses, ttl))) => Ok(Answer { addresses, ttl }),
+        (Ok(found), Err(trouble)) => Ok(alone(found, trouble, Family::V4)),
+        (Err(trouble), Ok(found)) => Ok(alone(found, trouble, Family::V6)),
         (Err(Trouble::Nothing(a)), Err(Trouble::Nothing(b))) => Err(Trouble::Nothing(a.min(b))),
         // What was said counts before what was not.
         (Err(failed @ Trouble::Failed(_)), Err(_)) | (Err(_), Err(failed @ Trouble::Failed(_))) => Err(failed),
         (Err(unheard @ Trouble::Unheard(_)), Err(_)) | (Err(_), Err(unheard)) => Err(unheard),
     }
+}
+
+/// What was found of one family, where the `other` has none or nobody could tell.
+fn alone((addresses, ttl): (Vec<IpAddr>, Duration), trouble: Trouble, other: Family) -> Answer {
+    let missing = (!matches!(trouble, Trouble::Nothing(_))).then_some(other);
+    Answer { addresses, ttl, missing }
 }
 
 async fn one(name: &[u8], family: Family, settings: &Settings) -> Found {

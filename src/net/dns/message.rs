@@ -27,6 +27,11 @@ pub enum Family {
 }
 
 impl Family {
+    /// That of an address.
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
     fn code(self) -> u16 {
         if self == Self::V4 { A } else { AAAA }
     }

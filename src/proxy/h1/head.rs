@@ -108,7 +108,8 @@ impl Head {
         }
         let (parts, ()) = answer.into_parts();
         let length = length(&parts, bodiless)?;
-        let keep_alive = keeps_alive(&parts) && !matches!(length, Length::ToClose);
+        let keep_alive =
+            keeps_alive(&parts) && !matches!(length, Length::ToClose) && (bodiless || !is_doubtful(&parts));
         Ok(Self { parts, length, keep_alive })
     }
 
@@ -168,6 +169,14 @@ fn length(parts: &Parts, bodiless: bool) -> Result<Length, Broken> {
         None if coded => Length::Chunked(Chunked::default()),
         None => Length::ToClose,
     })
+}
+
+/// True for a 204 that speaks of a body, which it must not (RFC 9110 section 8.6, RFC 9112 section 6.1): should one follow,
+/// it would be read as the next answer. A 304 may tell the length that the body would have.
+fn is_doubtful(parts: &Parts) -> bool {
+    let length =
+        || parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes().iter().any(|b| *b != b'0'));
+    parts.status == StatusCode::NO_CONTENT && (parts.headers.contains_key(TRANSFER_ENCODING) || length())
 }
 
 /// One number, written once, in digits alone (RFC 9110 section 8.6).

@@ -123,6 +123,29 @@ fn an_answer_is_read_in_one_way_or_refused() {
 }
 
 #[test]
+fn an_answer_says_whether_another_may_follow() {
+    for (bytes, bodiless, expected) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false, true),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: x, Close\r\n\r\n", false, false),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", false, false),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n", false, true),
+        ("HTTP/1.1 200 OK\r\n\r\n", false, false),
+        ("HTTP/1.1 200 OK\r\n\r\n", true, true),
+        ("HTTP/1.1 204 No Content\r\n\r\n", false, true),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 00\r\n\r\n", false, true),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 10\r\n\r\n", false, false),
+        ("HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", false, false),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 10\r\n\r\n", true, true),
+        ("HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n", false, true),
+    ] {
+        let head =
+            Head::parse(Bytes::from_static(bytes.as_bytes()), bodiless, AnswerHead::default(), &Names::default())
+                .expect("a head");
+        assert_eq!(head.keep_alive, expected, "{bytes:?}, to HEAD: {bodiless}");
+    }
+}
+
+#[test]
 fn only_a_sound_switch_to_what_was_asked_is_one() {
     let switches = |bytes: &'static str| {
         let head = Head::parse(Bytes::from_static(bytes.as_bytes()), false, AnswerHead::default(), &Names::default())

@@ -1,6 +1,9 @@
 //! What one caller may take: each limit has its status, its record and its count.
 
+use crate::proxy::frames::{ENHANCE_YOUR_CALM, Frames, GOAWAY};
 use crate::proxy::support::{Scripted, Wire, assert_fields, head, record};
+use crate::support::tls::Authority;
+use crate::support::wire::ask;
 use crate::support::{DEADLINE, Origin, RawAnswer, RawOrigin, TestAgent, eventually};
 use axum::body::Bytes;
 use http_body_util::BodyExt;
@@ -110,6 +113,69 @@ async fn one_connection_too_many_is_told_so() {
         })
         .await;
     }
+}
+
+/// An agent that has room for one connection, on a listener like this, and whoever has that place.
+async fn full(listener: Value) -> (TestAgent, Wire) {
+    let changes = json!({ "proxy": { "workers": 1, "limits": { "connections": 1 }, "listeners": [listener] } });
+    // Nobody gets as far as to the upstream.
+    let agent = TestAgent::start("http://127.0.0.1:1", changes).await;
+    let first = Wire::to(&agent.proxy_url()).await;
+    eventually("the only place to be taken", DEADLINE, || async {
+        (agent.metric("vigie_worker_connections", "").await == 1.0).then_some(())
+    })
+    .await;
+    (agent, first)
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_in_tls() {
+    let authority = Authority::new();
+    let pair = authority.good("server");
+    let tls = json!({ "certificate_file": pair.certificate_file, "key_file": pair.key_file });
+    let (agent, _first) = full(json!({ "address": "127.0.0.1:0", "tls": tls })).await;
+    let answer = ask(agent.proxy_address(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
+    // A fatal alert, internal_error (RFC 8446 section 6).
+    assert_eq!(answer, [21, 3, 3, 0, 2, 2, 80]);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_in_the_http_it_speaks() {
+    let (agent, _first) = full(json!({ "address": "127.0.0.1:0", "http2_prior_knowledge": true })).await;
+    let mut frames = Frames::to(agent.proxy_address()).await;
+    let goaway = frames.until(GOAWAY).await;
+    assert_eq!((goaway.code(), &goaway.payload[..4]), (ENHANCE_YOUR_CALM, &[0; 4][..]), "no stream was looked at");
+    assert!(goaway.payload.ends_with(b"too_many_connections"), "{goaway:?}");
+    assert!(frames.next().await.is_none());
+    let answer = ask(agent.proxy_address(), b"GET /api/deals HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("x-vigie-error: too_many_connections\r\n"),
+        "{answer}"
+    );
+    // Whoever says nothing is told nothing, and not waited for.
+    assert_eq!(Wire::to(&agent.proxy_url()).await.rest().await, "");
+}
+
+/// Bounds the agent's descriptors from now on, as `ulimit -Sn` would have.
+fn allow_descriptors(agent: &TestAgent, most: u32) {
+    let arguments = [format!("--pid={}", agent.id()), format!("--nofile={most}:")];
+    let set = std::process::Command::new("prlimit").args(arguments).status().expect("prlimit(1) of util-linux");
+    assert!(set.success(), "{set}");
+}
+
+#[tokio::test]
+async fn callers_wait_while_there_are_no_descriptors_and_the_log_tells_of_it_once() {
+    let origin = Origin::json(200, "{}").await;
+    let agent = limited(&origin.url(), json!({})).await;
+    allow_descriptors(&agent, 3);
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("GET", "/api/deals", "waits", "")).await;
+    let told = || agent.output().matches("connections cannot be accepted").count();
+    eventually("the failure to be told", DEADLINE, || async { (told() > 0).then_some(()) }).await;
+    allow_descriptors(&agent, 1_000);
+    assert!(caller.head().await.starts_with("http/1.1 200 "));
+    assert_eq!(told(), 1, "{}", agent.output());
 }
 
 #[tokio::test]

@@ -76,6 +76,24 @@ async fn old_addresses_serve_while_nobody_can_tell() {
     assert!(output.contains("the name does not resolve") && output.contains("SERVFAIL"), "{output}");
 }
 
+#[tokio::test]
+async fn old_addresses_serve_before_a_silent_server_was_given_up() {
+    let origin = Origin::json(200, "{}").await;
+    let names = NameServer::start("crm.example", &["127.0.0.1"]).await;
+    let url = format!("http://crm.example:{}", origin.address().port());
+    // Shorter than the name server is waited for.
+    let upstream = json!({ "max_idle": 0, "timeouts": { "connect": "1s" } });
+    let agent = TestAgent::start(&url, changes(&names, upstream)).await;
+    assert_eq!(call(&agent, "before").await, 200);
+    names.silent();
+    eventually("a stale name", DEADLINE, || async {
+        assert_eq!(call(&agent, "meanwhile").await, 200);
+        (metric(&agent, "vigie_dns_names_stale", &[]).await == 1.0).then_some(())
+    })
+    .await;
+    assert!(agent.output().contains("does not answer"), "{}", agent.output());
+}
+
 /// An address of this machine that swallows every attempt to connect: its queue is full.
 struct BlackHole {
     _listener: Socket,

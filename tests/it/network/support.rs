@@ -128,6 +128,7 @@ pub struct NameServer {
 struct Zone {
     names: HashMap<String, Vec<IpAddr>>,
     fails: bool,
+    silent: bool,
 }
 
 impl NameServer {
@@ -140,7 +141,7 @@ impl NameServer {
         let answering = tokio::spawn(async move {
             let mut buffer = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-                let answer = asked.lock().answer(&buffer[..length]);
+                let Some(answer) = asked.lock().heard(&buffer[..length]) else { continue };
                 // Whoever asked may have gone.
                 let _ = socket.send_to(&answer, from).await;
             }
@@ -160,7 +161,12 @@ impl NameServer {
         let addresses = addresses.iter().map(|a| a.parse().expect("an address")).collect();
         let mut zone = self.zone.lock();
         zone.names.insert(name.to_owned(), addresses);
-        zone.fails = false;
+        (zone.fails, zone.silent) = (false, false);
+    }
+
+    /// From now on it answers nothing.
+    pub fn silent(&self) {
+        self.zone.lock().silent = true;
     }
 
     /// From now on it cannot tell anything (SERVFAIL).
@@ -176,6 +182,10 @@ impl Drop for NameServer {
 }
 
 impl Zone {
+    fn heard(&self, question: &[u8]) -> Option<Vec<u8>> {
+        (!self.silent).then(|| self.answer(question))
+    }
+
     fn answer(&self, question: &[u8]) -> Vec<u8> {
         let mut answer = question.to_vec();
         (answer[2], answer[3]) = (0x81, 0x80);

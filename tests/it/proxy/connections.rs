@@ -2,7 +2,7 @@
 
 use super::support::{Scripted, Wire, all_closed, assert_fields, head, metric, record, records};
 use crate::support::{DEADLINE, Origin, TestAgent, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// One worker, so that which connection is reused is known.
 fn one_worker() -> serde_json::Value {
@@ -36,6 +36,57 @@ async fn an_upstream_connection_is_used_again() {
     assert_eq!(origin.connections(), 1);
     assert!(record(&agent, "again.0").await["connect_ms"].is_number());
     assert_eq!(record(&agent, "again.4").await["connect_ms"], json!(null));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_leaves_its_connection_open() {
+    for (method, answer) in [
+        ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n"),
+        ("DELETE", "HTTP/1.1 204 No Content\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 17\r\n\r\n"),
+        ("POST", "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"),
+    ] {
+        let origin = Scripted::start(move |mut wire, _| async move {
+            loop {
+                wire.head().await;
+                wire.send(answer).await;
+            }
+        })
+        .await;
+        let agent = TestAgent::start(origin.url(), one_worker()).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        for id in ["empty.1", "empty.2"] {
+            caller.send(head(method, "/api/deals/7", id, "")).await;
+            assert_eq!(caller.head().await.split(' ').nth(1), answer.split(' ').nth(1), "{method}: {answer}");
+        }
+        assert_eq!(origin.connections(), 1, "{method}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_204_that_speaks_of_a_body_is_the_last_on_its_connection() {
+    const FORGED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-forged: 1\r\n\r\n{}";
+    for framing in ["content-length: 61\r\n", "transfer-encoding: chunked\r\n"] {
+        let origin = Scripted::start(move |mut wire, number| async move {
+            wire.head().await;
+            if number == 0 {
+                wire.send(format!("HTTP/1.1 204 No Content\r\n{framing}\r\n")).await;
+                // The body that it spoke of comes when the next request does, and would be that one's answer.
+                wire.head().await;
+                wire.send(FORGED).await;
+            } else {
+                wire.send(OK).await;
+            }
+        })
+        .await;
+        let agent = TestAgent::start(origin.url(), one_worker()).await;
+        let mut caller = Wire::to(&agent.proxy_url()).await;
+        caller.send(head("DELETE", "/api/deals/7", "says.more", "")).await;
+        assert!(caller.head().await.starts_with("http/1.1 204 "));
+        let reply = call(&mut caller, "POST", "after").await;
+        assert!(reply.starts_with("http/1.1 200 ") && !reply.contains("x-forged"), "{framing}: {reply}");
+        assert_eq!(origin.connections(), 2);
+    }
 }
 
 #[tokio::test]
@@ -76,6 +127,63 @@ async fn a_request_that_may_have_arrived_is_not_sent_twice() {
     let reply = call(&mut caller, "POST", "second").await;
     assert!(reply.starts_with("http/1.1 502 ") && reply.contains("x-vigie-error: upstream_closed\r\n"), "{reply}");
     assert_eq!(origin.connections(), 1);
+}
+
+/// What becomes of a call on a connection that has served one, when the upstream takes the call, writes `answer` and closes.
+async fn closed_upon(method: &'static str, length: &'static str, answer: &'static str) -> (String, usize, Value) {
+    let origin = Scripted::start(move |mut wire, number| async move {
+        wire.head().await;
+        wire.send(OK).await;
+        if number == 0 {
+            wire.head().await;
+            wire.send(answer).await;
+        }
+    })
+    .await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    call(&mut caller, "POST", "first").await;
+    caller.send(head(method, "/api/deals/7", "second", length)).await;
+    caller.send("x".repeat(usize::from(length.contains('1')))).await;
+    let reply = caller.head().await;
+    (reply, origin.connections(), record(&agent, "second").await)
+}
+
+#[tokio::test]
+async fn a_read_that_a_reused_connection_swallowed_is_sent_once_more() {
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        let (reply, connections, record) = closed_upon(method, "", "").await;
+        assert!(reply.starts_with("http/1.1 200 "), "{method}: {reply}");
+        assert_eq!(connections, 2, "{method}");
+        assert_fields(&record, json!({ "attempts": 2, "status_code": 200, "error_kind": null }));
+    }
+    // What changes something, has a body, or was answered in part.
+    for (method, length, answer) in [
+        ("DELETE", "", ""),
+        ("PUT", "content-length: 0\r\n", ""),
+        ("GET", "content-length: 1\r\n", ""),
+        ("GET", "", "H"),
+        ("GET", "", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+    ] {
+        let (mut reply, connections, record) = closed_upon(method, length, answer).await;
+        if reply.starts_with("http/1.1 103 ") {
+            reply = record["status_code"].to_string();
+        }
+        assert!(reply.contains("502"), "{method} {length} {answer}: {reply}");
+        assert_eq!(connections, 1, "{method} {length} {answer}");
+        assert_fields(&record, json!({ "attempts": 1, "error_kind": "upstream_closed" }));
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_a_new_connection_swallowed_is_not_sent_again() {
+    let origin = Scripted::start(|mut wire, _| async move { drop(wire.head().await) }).await;
+    let agent = TestAgent::start(origin.url(), one_worker()).await;
+    let mut caller = Wire::to(&agent.proxy_url()).await;
+    caller.send(head("GET", "/api/deals/7", "new", "")).await;
+    assert!(caller.head().await.starts_with("http/1.1 502 "));
+    assert_eq!(origin.connections(), 1);
+    assert_fields(&record(&agent, "new").await, json!({ "attempts": 1, "error_kind": "upstream_closed" }));
 }
 
 #[tokio::test]

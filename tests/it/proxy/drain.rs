@@ -2,11 +2,13 @@
 
 use super::support::{Scripted, Wire, head, metric, record};
 use crate::support::agent::vigie;
+use crate::support::tls::Authority;
 use crate::support::{DEADLINE, Origin, TestAgent, eventually};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_rustls::rustls;
 
 #[tokio::test]
 async fn a_running_request_is_finished_and_nothing_is_lost() {
@@ -82,6 +84,75 @@ async fn what_does_not_end_in_time_is_cut_and_recorded() {
     let logged = std::fs::read_to_string(log).expect("the log");
     assert_eq!(logged.lines().count(), 2, "{logged}");
     drop(home);
+}
+
+#[tokio::test]
+async fn a_connection_that_has_said_nothing_holds_no_drain_up() {
+    let (origin, authority) = (Origin::json(200, "{}").await, Authority::new());
+    let pair = authority.good("server");
+    let listeners = json!([
+        { "address": "127.0.0.1:0" },
+        { "address": "127.0.0.1:0", "http2_prior_knowledge": true },
+        { "address": "127.0.0.1:0",
+          "tls": { "certificate_file": pair.certificate_file, "key_file": pair.key_file } },
+    ]);
+    let changes = json!({ "proxy": { "drain": "8s", "listeners": listeners } });
+    let agent = TestAgent::start(&origin.url(), changes).await;
+    let mut silent = Vec::new();
+    for url in agent.proxy_urls() {
+        silent.push(Wire::to(&url).await);
+    }
+    eventually("all of them to be let in", DEADLINE, || async {
+        (metric(&agent, "vigie_worker_connections", &[]).await == 3.0).then_some(())
+    })
+    .await;
+    let (output, home) = (agent.home().path().join("output"), agent.home());
+    assert!(agent.stop().await.success());
+    for mut wire in silent {
+        assert_eq!(wire.rest().await, "");
+    }
+    let output = std::fs::read_to_string(output).expect("what it printed");
+    assert!(output.contains("\"message\":\"stopped\",\"cut\":0,"), "{output}");
+    drop(home);
+}
+
+#[tokio::test]
+async fn a_handshake_that_has_begun_goes_on_in_a_drain() {
+    let (origin, authority) = (Origin::json(200, "{}").await, Authority::new());
+    let pair = authority.good("server");
+    let tls = json!({ "certificate_file": pair.certificate_file, "key_file": pair.key_file });
+    let listeners = json!([{ "address": "127.0.0.1:0", "tls": tls }]);
+    let changes = json!({ "proxy": { "workers": 1, "drain": "20s", "listeners": listeners } });
+    let agent = TestAgent::start(&origin.url(), changes).await;
+    let (mut begun, mut silent) = (Wire::to(&agent.proxy_url()).await, Wire::to(&agent.proxy_url()).await);
+    let hello = client_hello();
+    begun.send(&hello[..1]).await;
+    eventually("both to be let in", DEADLINE, || async {
+        (metric(&agent, "vigie_worker_connections", &[]).await == 2.0).then_some(())
+    })
+    .await;
+    let (output, home) = (agent.home().path().join("output"), agent.home());
+    let stopping = tokio::spawn(agent.stop());
+    // The time of those that say nothing is over.
+    assert_eq!(silent.rest().await, "");
+    begun.send(&hello[1..]).await;
+    // A handshake record with a ServerHello in it (RFC 8446 sections 4 and 5.1).
+    assert!(matches!(begun.bytes(6).await, [22, 3, 3, _, _, 2, ..]));
+    drop(begun);
+    assert!(stopping.await.expect("it was stopped").success());
+    let output = std::fs::read_to_string(output).expect("what it printed");
+    assert!(output.contains("\"message\":\"stopped\",\"cut\":0,"), "{output}");
+    drop(home);
+}
+
+fn client_hello() -> Vec<u8> {
+    crate::support::tls::install_ring();
+    let config = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty());
+    let name = "localhost".try_into().expect("a name");
+    let client = rustls::ClientConnection::new(Arc::new(config.with_no_client_auth()), name);
+    let mut hello = Vec::new();
+    client.expect("a client").write_tls(&mut hello).expect("memory");
+    hello
 }
 
 #[tokio::test]
@@ -211,6 +282,9 @@ async fn callers_are_let_in_while_the_agent_is_no_longer_announced() {
     let origin = Origin::json(200, "{}").await;
     let agent = TestAgent::start(&origin.url(), json!({ "proxy": { "drain_delay": "1500ms" } })).await;
     let (proxy, ready) = (agent.proxy_url(), format!("{}/ready", agent.admin_url()));
+    let mut kept = Wire::to(&proxy).await;
+    kept.send(head("GET", "/api/deals/1", "before", "")).await;
+    assert!(!kept.until("{}").await.to_ascii_lowercase().contains("connection: close"));
     let home = agent.home();
     let stopping = tokio::spawn(agent.stop());
     let client = crate::support::client();
@@ -218,10 +292,16 @@ async fn callers_are_let_in_while_the_agent_is_no_longer_announced() {
         client.get(&ready).send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
     })
     .await;
-    // A connection of its own: nobody is refused while load balancers may still send.
+    // A connection of its own: nobody is refused while load balancers may still send. Whoever calls is told to come again
+    // by another.
     let mut caller = Wire::to(&proxy).await;
     caller.send(head("GET", "/api/deals/1", "late", "")).await;
-    assert!(caller.head().await.starts_with("http/1.1 200 "));
+    kept.send(head("GET", "/api/deals/1", "kept", "")).await;
+    for caller in [&mut caller, &mut kept] {
+        let reply = caller.head().await;
+        assert!(reply.starts_with("http/1.1 200 ") && reply.contains("connection: close\r\n"), "{reply}");
+        assert_eq!(caller.rest().await, "{}");
+    }
     assert!(stopping.await.expect("it was stopped").success());
     drop(home);
 }

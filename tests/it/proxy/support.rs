@@ -75,6 +75,14 @@ impl Wire {
         self.stream.shutdown().await.expect("an open connection");
     }
 
+    /// The next `count` bytes or more, which stay to be read.
+    pub async fn bytes(&mut self, count: usize) -> &[u8] {
+        while self.unread.len() < count {
+            assert!(self.read().await.expect("an open connection") > 0, "ended early: {:?}", self.unread);
+        }
+        &self.unread
+    }
+
     /// Exactly `count` bytes, dropped as they come.
     pub async fn skip(&mut self, count: usize) {
         let mut left = count;

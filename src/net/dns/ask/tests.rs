@@ -41,9 +41,12 @@ async fn a_server_that_fails_is_followed_by_the_next() {
     let failing = server(|q| Some(reply(q, 0x8182, None))).await;
     let good = server(|q| Some(reply(q, 0x8180, Some([192, 0, 2, 1])))).await;
     let nobody = UdpSocket::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
-    let found = by_dns("crm.example", &settings(vec![nobody, silent, failing, good])).await;
-    assert_eq!(found, Ok(Answer { addresses: vec![[192, 0, 2, 1].into()], ttl: Duration::from_secs(7) }));
-    let failed = by_dns("crm.example", &settings(vec![failing])).await;
+    let found = by_dns("crm.example", &settings(vec![nobody, silent, failing, good]), RESOLUTION_DELAY).await;
+    assert_eq!(
+        found,
+        Ok(Answer { addresses: vec![[192, 0, 2, 1].into()], ttl: Duration::from_secs(7), missing: None })
+    );
+    let failed = by_dns("crm.example", &settings(vec![failing]), RESOLUTION_DELAY).await;
     assert_eq!(failed, Err(Trouble::Failed(format!("{failing} answers SERVFAIL"))));
 }
 
@@ -51,8 +54,22 @@ async fn a_server_that_fails_is_followed_by_the_next() {
 async fn a_family_without_an_answer_does_not_keep_the_other() {
     let lame = server(|q| q.ends_with(&[0, 1, 0, 1]).then(|| reply(q, 0x8180, Some([192, 0, 2, 1])))).await;
     let slow = Settings { timeout: Duration::from_secs(30), ..settings(vec![lame]) };
-    let found = by_dns("crm.example", &slow).await;
-    assert_eq!(found.map(|a| a.addresses), Ok(vec![[192, 0, 2, 1].into()]));
+    let found = by_dns("crm.example", &slow, RESOLUTION_DELAY).await;
+    let four = vec![[192, 0, 2, 1].into()];
+    assert_eq!(found.map(|a| (a.addresses, a.missing)), Ok((four, Some(Family::V6))));
+}
+
+#[tokio::test]
+async fn a_family_that_is_late_is_waited_for_where_nobody_waits() {
+    let asked = std::sync::atomic::AtomicBool::new(false);
+    let late = server(move |q| {
+        let known = q.ends_with(&[0, 1, 0, 1]) || asked.swap(true, std::sync::atomic::Ordering::Relaxed);
+        known.then(|| reply(q, 0x8180, Some([192, 0, 2, 1])))
+    })
+    .await;
+    let twice = Settings { attempts: 2, ..settings(vec![late]) };
+    let found = by_dns("crm.example", &twice, REFRESH_DELAY).await.expect("an answer");
+    assert_eq!(found.missing, None, "that it has no such address was told in the end");
 }
 
 #[tokio::test]
@@ -63,16 +80,22 @@ async fn forged_answers_are_passed_over() {
         Some(forged)
     })
     .await;
-    let failed = by_dns("crm.example", &settings(vec![forging])).await;
+    let failed = by_dns("crm.example", &settings(vec![forging]), RESOLUTION_DELAY).await;
     assert_eq!(failed, Err(Trouble::Unheard(format!("{forging} does not answer"))));
 }
 
 #[tokio::test]
 async fn what_does_not_exist_is_no_failure() {
     let empty = server(|q| Some(reply(q, 0x8183, None))).await;
-    assert_eq!(by_dns("crm.example", &settings(vec![empty])).await, Err(Trouble::Nothing(NOTHING_TTL)));
-    assert_eq!(addresses("crm.invalid", &[empty]).await, Err(Trouble::Nothing(NOTHING_TTL)));
-    assert_eq!(by_dns("crm..example", &settings(vec![empty])).await, Err(Trouble::Nothing(NOTHING_TTL)));
+    assert_eq!(
+        by_dns("crm.example", &settings(vec![empty]), RESOLUTION_DELAY).await,
+        Err(Trouble::Nothing(NOTHING_TTL))
+    );
+    assert_eq!(addresses("crm.invalid", &[empty], RESOLUTION_DELAY).await, Err(Trouble::Nothing(NOTHING_TTL)));
+    assert_eq!(
+        by_dns("crm..example", &settings(vec![empty]), RESOLUTION_DELAY).await,
+        Err(Trouble::Nothing(NOTHING_TTL))
+    );
 }
 
 #[tokio::test]
@@ -95,6 +118,6 @@ async fn what_is_too_long_comes_by_stream() {
             stream.write_all(&reply).await.expect("taken");
         }
     });
-    let found = by_dns("crm.example", &settings(vec![short])).await;
+    let found = by_dns("crm.example", &settings(vec![short]), RESOLUTION_DELAY).await;
     assert_eq!(found.map(|a| a.addresses), Ok(vec![[192, 0, 2, 9].into()]));
 }
