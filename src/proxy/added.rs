@@ -4,10 +4,10 @@
 //! Written once, as HTTP/1.1 has it: a map of headers costs several times as much, and only HTTP/2 needs one.
 
 use super::context;
-use super::headers::{Caller, via};
+use super::headers::{Caller, FORWARDED_FOR, via};
 use super::present::{Asked, Present};
 use crate::exchange::Trace;
-use http::header::{CONNECTION, HOST, TE, UPGRADE};
+use http::header::{HOST, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 /// Bytes of these lines as a rule: two names of hosts and a correlation id vary.
@@ -132,11 +132,11 @@ impl Added {
         self.lines.extend_from_slice(b"x-forwarded-for: ");
         if present.has(Asked::FORWARDED_FOR) {
             // Several lines are one list (RFC 9110 section 5.3).
-            for part in headers.get_all(super::headers::FORWARDED_FOR).iter().filter(|part| part.to_str().is_ok()) {
+            for part in headers.get_all(FORWARDED_FOR).iter().filter(|part| part.to_str().is_ok()) {
                 self.lines.extend_from_slice(part.as_bytes());
                 self.lines.extend_from_slice(b", ");
             }
-            headers.remove(super::headers::FORWARDED_FOR);
+            headers.remove(FORWARDED_FOR);
         }
         self.lines.extend_from_slice(address.as_bytes());
         self.lines.extend_from_slice(b"\r\n");
@@ -145,12 +145,6 @@ impl Added {
 
 /// What the caller may have sent of it, and is replaced.
 const OWN: [(&str, Asked); 2] = [("x-correlation-id", Asked::CORRELATION_ID), ("traceparent", Asked::TRACEPARENT)];
-
-/// Says with an answer which protocol was switched to.
-pub fn announce_switch(headers: &mut HeaderMap, protocol: HeaderValue) {
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, protocol);
-}
 
 #[cfg(test)]
 mod tests {

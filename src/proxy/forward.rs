@@ -383,7 +383,7 @@ fn switch(
     shape: &Shape,
 ) -> Response<ReplyBody> {
     announce_answer(&mut parts, &mut flight, shape);
-    added::announce_switch(&mut parts.headers, protocol);
+    headers::announce_switch(&mut parts.headers, protocol);
     let Some(switched) = lease.into_switched() else { return refuse(flight, AgentError::BadAnswer) };
     let tunnel = Tunnel::new(switched, flight, shape.idle);
     Response::from_parts(parts, ReplyBody::Switched(Some(Box::new(tunnel))))

@@ -82,6 +82,12 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, present: Present) -> Option<Off
     offer
 }
 
+/// Says with an answer which protocol was switched to.
+pub fn announce_switch(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
 /// True when the sender takes trailers. `TE` speaks of its own connection, which HTTP/1.1 has it say beside
 /// (RFC 9110 section 10.1.4), so it is said anew on the next.
 pub fn takes_trailers(headers: &HeaderMap, present: Present, version: Version) -> bool {
