@@ -309,10 +309,10 @@ pub struct Integration {
     /// Fingerprints of such credentials, as `/api/v1/callers` lists them.
     #[schemars(length(max = 16))]
     pub fingerprints: Vec<Fingerprint>,
-    /// A path prefix that only it uses; removed before the call is forwarded.
+    /// A path prefix that only it uses; removed before the call is forwarded, unless a token or credential named another.
     #[schemars(extend("format" = "vigie-path-prefix"))]
     pub path_prefix: Option<String>,
-    /// A header that only it sends; removed before the call is forwarded.
+    /// A header that only it sends; removed before the call is forwarded, unless something else named another integration.
     pub header: Option<Header>,
     /// Keys of its own, by upstream, which Vigie puts on its calls instead of the upstream's. It must prove who it is.
     #[schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = MAX_UPSTREAMS))]

@@ -2,6 +2,7 @@
 
 use crate::support::tree;
 use std::path::Path;
+use vigie::exchange::AgentError;
 
 /// The documents people read, from the root.
 const DOCUMENTS: [&str; 5] =
@@ -21,6 +22,14 @@ fn measured_bytes() -> u64 {
     // | figure | (a), at three rates | (b), at three rates | command |
     let kept = row.split('|').nth(3).expect("the form that was taken");
     kept.split('/').next().and_then(|figure| figure.trim().parse().ok()).expect("a number")
+}
+
+#[test]
+fn every_word_that_an_answer_of_vigies_own_bears_is_explained() {
+    let readme = read("README.md");
+    let unexplained: Vec<_> =
+        AgentError::ALL.iter().map(|e| e.as_str()).filter(|word| !readme.contains(&format!("`{word}`"))).collect();
+    assert!(unexplained.is_empty(), "README.md says nothing of x-vigie-error {unexplained:?}");
 }
 
 #[test]
