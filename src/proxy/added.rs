@@ -22,10 +22,9 @@ pub struct Added {
 }
 
 /// What the next connection is told of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nothing.
-    #[default]
     Plain,
     /// Trailers are taken. `TE` speaks of one connection and must say so (RFC 9110 section 10.1.4).
     Trailers,
@@ -63,11 +62,9 @@ impl Added {
         if !present.has(Asked::FORWARDED_PROTO) {
             added.line("x-forwarded-proto", if parts.caller.tls { b"https" } else { b"http" });
         }
-        for (name, asked) in OWN {
-            if present.has(asked) {
-                headers.remove(name);
-            }
-        }
+        // The caller's own of these are replaced.
+        present.remove(Asked::CORRELATION_ID, headers);
+        present.remove(Asked::TRACEPARENT, headers);
         added.line("x-correlation-id", parts.correlation_id.as_bytes());
         added.line("traceparent", &context::traceparent(parts.trace, parts.span));
         added.traceparent = added.lines.len() - context::TRACEPARENT_BYTES - "\r\n".len();
@@ -136,15 +133,12 @@ impl Added {
                 self.lines.extend_from_slice(part.as_bytes());
                 self.lines.extend_from_slice(b", ");
             }
-            headers.remove(FORWARDED_FOR);
+            present.remove(Asked::FORWARDED_FOR, headers);
         }
         self.lines.extend_from_slice(address.as_bytes());
         self.lines.extend_from_slice(b"\r\n");
     }
 }
-
-/// What the caller may have sent of it, and is replaced.
-const OWN: [(&str, Asked); 2] = [("x-correlation-id", Asked::CORRELATION_ID), ("traceparent", Asked::TRACEPARENT)];
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use super::tunnel::Tunnel;
 use super::upgrade::Wish;
 use super::upstreams::Upstream;
 use super::worker::Worker;
-use super::{acceptor, context, gate, links, reply, router, server_timing, target};
+use super::{acceptor, context, gate, links, reply, server_timing, target};
 use crate::exchange::{AgentError, Arrival, Attempt, Direction, Exchange, Headers, Kind, Links, Message, Target};
 use http::header::{ACCEPT_ENCODING, HOST};
 use http::response::Parts;
@@ -317,13 +317,11 @@ fn prepare(
         _ if trailers => NextHop::Trailers,
         _ => NextHop::Plain,
     };
-    if present.has(Asked::VIGIE_TOKEN) {
-        headers.remove(router::TOKEN_HEADER);
-    }
+    present.remove(Asked::VIGIE_TOKEN, headers);
     let exchange = flight.exchange();
-    if exchange.trace.parent.is_none() && present.has(Asked::TRACESTATE) {
+    if exchange.trace.parent.is_none() {
         // It belongs to a trace that is not continued (W3C Trace Context section 3.3).
-        headers.remove(headers::TRACESTATE);
+        present.remove(Asked::TRACESTATE, headers);
     }
     let (trace, correlation_id) = (&exchange.trace, exchange.correlation_id.as_str());
     let with = added::Parts { caller, version: parts.version, upstream: upstream.host(), trace, span, correlation_id };

@@ -19,8 +19,6 @@ pub const VIGIE_ERROR: HeaderName = HeaderName::from_static("x-vigie-error");
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// W3C trace context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Vendors' parts of the trace context.
-pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Whom a call came from, the nearest last.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -176,9 +174,7 @@ pub fn via(version: Version) -> HeaderValue {
 /// Marks an answer as having passed through. What marks Vigie's own answers is believed only when Vigie made them.
 pub fn announce_reply(headers: &mut HeaderMap, present: Present, version: Version) {
     headers.append(VIA, via(version));
-    if present.has(Asked::VIGIE_ERROR) {
-        headers.remove(VIGIE_ERROR);
-    }
+    present.remove(Asked::VIGIE_ERROR, headers);
 }
 
 /// Gives an unregistered status an empty reason, where the upstream gave none: hyper would write `<none>`.

@@ -57,7 +57,7 @@ const BY_LENGTH: [[Option<u8>; SAME_LENGTH]; LONGEST + 1] = {
 
 /// One of them.
 #[derive(Clone, Copy)]
-pub struct Asked(u32);
+pub struct Asked(u8);
 
 impl Asked {
     /// `connection`
@@ -86,7 +86,7 @@ impl Asked {
         let mut i = 0;
         while i < ASKED.len() {
             if same(ASKED[i].as_bytes(), name.as_bytes()) {
-                return Self(1 << i);
+                return Self(i as u8);
             }
             i += 1;
         }
@@ -119,7 +119,14 @@ impl Present {
 
     /// False where it is not there.
     pub fn has(self, asked: Asked) -> bool {
-        self.0 & asked.0 != 0
+        self.0 & (1 << asked.0) != 0
+    }
+
+    /// Takes it out, wherever it is there.
+    pub fn remove(self, asked: Asked, headers: &mut HeaderMap) {
+        if self.has(asked) {
+            headers.remove(ASKED[usize::from(asked.0)]);
+        }
     }
 
     /// False where nothing speaks of the connection alone.
